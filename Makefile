@@ -1,0 +1,65 @@
+# Everything sets itself up: a fresh machine needs Python 3.10 or newer, and apt or pip for what is missing.
+#
+#   make demo     a real sweep on real data, in under a minute
+#   make test     every test (quick: the fast ones; lint: style, types, import floors; bench: speed beside peers)
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test quick lint format notebooks screenshots bench wheel clean help
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/.installed
+	@$(BIN)/sweepwidget --store $${SWEEPWIDGET_STORE:-sweepwidget-data/demo.db} demo
+
+test: $(VENV)/.test
+	$(BIN)/pytest -n $${TEST_WORKERS:-2} --dist loadgroup
+
+quick: $(VENV)/.test
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+notebooks: $(VENV)/.test
+	$(BIN)/pytest tests/test_notebooks.py
+
+screenshots: $(VENV)/.docs
+	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -y -q chromium; }
+	$(BIN)/python notebooks/screenshot.py
+
+wheel: $(VENV)/.lint
+	rm -rf dist && $(BIN)/python -m build --outdir dist .
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist sweepwidget-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# -- set-up: each stamp says that a group of packages is installed ------------------------------------------------------
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "sweepwidget needs Python 3.10 or newer; try: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); apt-get update -q && apt-get install -y -q python3-venv && $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/pip install -q --upgrade "pip>=25.1"   # 25.1 knows dependency groups
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install -q -e .
+	@touch $@
+
+$(VENV)/.test $(VENV)/.lint $(VENV)/.bench $(VENV)/.docs: $(VENV)/.%: $(VENV)/.installed
+	$(BIN)/pip install -q --group $*
+	@touch $@
