@@ -1,0 +1,159 @@
+"""The runs of a sweep as searchers and stoppers see them: a mirror of the store, fed by its changes.
+
+`apply` costs what changed. Readers get frozen runs and read-only arrays; whoever keeps a cache beside the mirror can
+follow `arrived` and `ended` by position, and starts anew when `generation` has moved (a run was deleted).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from .columns import Growing
+from .model import Changes, Chunk, Run, RunId, RunState
+
+_NOTHING: NDArray[np.float64] = np.empty(0)
+
+
+@frozen
+class Goal:
+    """Which metric is searched for, and in which direction."""
+
+    metric: str
+    maximize: bool = False
+
+    def cost(self, value: float) -> float:
+        """The value with its sign turned so that smaller is better."""
+        return -value if self.maximize else value
+
+
+class Runs:
+    """All runs of one sweep, in the order of their numbers.
+
+    >>> runs = Runs(Goal("loss"))
+    >>> runs.apply(store.changes(sweep_id, Cursor()))      # doctest: +SKIP
+    >>> [run.config for run in runs if run.state is RunState.finished]      # doctest: +SKIP
+    """
+
+    def __init__(self, goal: Goal | None = None) -> None:
+        self.goal = goal
+        self.generation = 0
+        """Moves when an ended run is deleted or edited: caches start anew."""
+        self.arrived: list[RunId] = []
+        """Ids in order of arrival (append-only within a generation)."""
+        self.ended: list[RunId] = []
+        """Ids in order of ending (append-only within a generation)."""
+        self.last_number = 0
+        """The largest number of a run."""
+        self._runs: dict[RunId, Run] = {}
+        self._active: dict[RunId, Run] = {}
+        self._curves: dict[tuple[RunId, int], Growing] = {}
+
+    @classmethod
+    def of(
+        cls, runs: Iterable[Run], goal: Goal | None = None, curves: Mapping[str, Sequence[float]] | None = None
+    ) -> Runs:
+        """A mirror from plain values, for tests and notebooks: `curves` maps run ids to costs (smaller is better)."""
+        mirror = cls(goal)
+        mirror.apply_rows(runs)
+        for run_id, values in (curves or {}).items():
+            run = mirror._runs[RunId(run_id)]
+            mirror._extend(run.id, run.attempt, np.asarray(values, float))
+        return mirror
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(sorted(self._runs.values(), key=lambda run: run.number))
+
+    def __getitem__(self, run_id: RunId) -> Run:
+        return self._runs[run_id]
+
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self._runs
+
+    @property
+    def active(self) -> Mapping[RunId, Run]:
+        """Runs that wait or run: every run that has not ended."""
+        return self._active
+
+    @property
+    def running(self) -> list[Run]:
+        """Runs that an agent works on."""
+        return [run for run in self._active.values() if run.state is RunState.running]
+
+    def costs(self, run_id: RunId) -> NDArray[np.float64]:
+        """Finite values that the run's current attempt logged of the goal's metric, smaller is better. Shape (n,)."""
+        curve = self._curves.get((run_id, self._runs[run_id].attempt))
+        return _NOTHING if curve is None else curve.values
+
+    def best_cost(self, run_id: RunId) -> float | None:
+        """The smallest finite cost over the curve and the summary; None if there is none."""
+        assert self.goal is not None
+        curve = self.costs(run_id)
+        best = float(curve.min()) if len(curve) else math.inf
+        value = summary_value(self._runs[run_id].summary, self.goal.metric)
+        if value is not None:
+            best = min(best, self.goal.cost(value))
+        return best if math.isfinite(best) else None
+
+    def apply(self, changes: Changes) -> None:
+        """Take in what happened. Chunks of attempts that were given up are kept apart and not counted."""
+        self.apply_rows(changes.runs)
+        for chunk in changes.chunks:
+            self._apply_chunk(chunk)
+
+    def apply_rows(self, rows: Iterable[Run]) -> None:
+        for run in rows:
+            old = self._runs.get(run.id)
+            if run.deleted:
+                if old is not None:
+                    self._remove(run.id)
+                continue
+            self._runs[run.id] = run
+            self.last_number = max(self.last_number, run.number)
+            if old is None:
+                self.arrived.append(run.id)
+            elif old.ended and (old.config != run.config or old.summary != run.summary):
+                self.generation += 1  # edited by hand: what was concluded from it is no longer true
+            if run.ended:
+                self._active.pop(run.id, None)
+                if old is None or not old.ended:
+                    self.ended.append(run.id)
+            else:
+                self._active[run.id] = run
+
+    def _apply_chunk(self, chunk: Chunk) -> None:
+        if self.goal is not None and chunk.key == self.goal.metric:
+            values = chunk.column.values
+            finite = values[np.isfinite(values)]
+            self._extend(chunk.run_id, chunk.attempt, -finite if self.goal.maximize else finite)
+
+    def _extend(self, run_id: RunId, attempt: int, costs: NDArray[np.float64]) -> None:
+        self._curves.setdefault((run_id, attempt), Growing()).extend(costs)
+
+    def _remove(self, run_id: RunId) -> None:
+        self._runs.pop(run_id)
+        self._active.pop(run_id, None)
+        self.arrived = [known for known in self.arrived if known != run_id]
+        self.ended = [known for known in self.ended if known != run_id]
+        self.last_number = max((run.number for run in self._runs.values()), default=0)
+        self.generation += 1
+
+
+def summary_value(summary: Mapping[str, object], metric: str) -> float | None:
+    """The metric's value in a summary, if it is a finite number (a flat key first, then `a.b` as a path)."""
+    value = summary.get(metric)
+    if value is None and "." in metric:
+        node: object = summary
+        for part in metric.split("."):
+            node = node.get(part) if isinstance(node, Mapping) else None
+        value = node
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) else None
