@@ -1,0 +1,248 @@
+"""What every searcher promises, whatever happens to the runs."""
+
+from importlib.util import find_spec
+
+import pytest
+from attrs import frozen
+from hypothesis import given, settings, strategies as st
+from stories import Story, copy, ends, picks
+
+from sweepwidget.errors import UsageError
+from sweepwidget.model import Run, RunId, RunState
+from sweepwidget.parameters import key
+from sweepwidget.runs import Runs
+from sweepwidget.search import searcher_for
+from sweepwidget.sweepconfig import SweepConfig
+
+FINITE = {
+    "b": {"values": [0, False, None, "0"]},
+    "a": {"min": 1, "max": 2},
+    "opt": {"parameters": {"n": {"values": [[1], [2, 3]]}, "fixed": {"value": 7}}},
+}
+SIZE = 16
+MIXED = {
+    "lr": {"distribution": "log_uniform_values", "min": 1e-4, "max": 1.0},
+    "n": {"distribution": "q_uniform", "min": 1, "max": 20, "q": 2},
+    "opt": {"parameters": {"name": {"values": ["sgd", "adam"]}, "fixed": {"value": 7}}},
+}
+
+
+@frozen
+class Case:
+    """A searcher and what it promises."""
+
+    sweep: dict
+    once: bool = False
+    """Each configuration comes once, then the space is spent."""
+    open_loop: bool = True
+    seeded: bool = True
+    examples: int = 60
+
+    @property
+    def config(self):
+        return SweepConfig.parse({**self.sweep, "metric": {"name": "loss", "goal": "minimize"}})
+
+    def searcher(self, seed=0):
+        return searcher_for(self.config, seed)
+
+    def law(self, *strategies):
+        """Decorates a check so that calling it tries it on many examples."""
+        return lambda check: settings(max_examples=self.examples, deadline=None)(given(*strategies)(check))
+
+
+CASES = {
+    "grid": Case({"method": "grid", "parameters": FINITE}, once=True, seeded=False),
+    "random": Case({"method": "random", "parameters": MIXED}),
+    "random-finite": Case({"method": "random", "parameters": FINITE}),
+    "random-once": Case({"method": "random", "parameters": FINITE, "without_replacement": True}, once=True),
+}
+if find_spec("sweepwidget.search.bayes"):
+    CASES["bayes"] = Case({"method": "bayes", "parameters": MIXED}, open_loop=False, examples=8)
+
+every = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+open_loop = pytest.mark.parametrize("case", [pytest.param(c, id=n) for n, c in CASES.items() if c.open_loop])
+once = pytest.mark.parametrize("case", [pytest.param(c, id=n) for n, c in CASES.items() if c.once])
+seeded = pytest.mark.parametrize("case", [pytest.param(c, id=n) for n, c in CASES.items() if c.seeded])
+
+strange = st.sampled_from([
+    {},
+    {"a": 1},
+    {"a": 1, "b": 0, "lr": 0.5, "n": 4, "opt": {"n": [1], "name": "sgd"}, "extra": 1},
+    {"a": 99, "b": "zz", "lr": 99.0, "n": 3, "opt": {"n": [9], "name": "lion"}},
+    {"a": True, "b": [0], "lr": None, "n": "4", "opt": 3},
+])  # fmt: skip
+events = st.lists(
+    st.one_of(
+        st.tuples(st.just("take"), st.integers(0, 3)),
+        st.tuples(st.just("take"), st.integers(0, 3)),
+        st.tuples(st.just("start"), picks),
+        st.tuples(st.just("log"), picks, st.lists(st.integers(0, 9).map(float), min_size=1, max_size=3)),
+        st.tuples(st.just("end"), picks, ends),
+        st.tuples(st.just("add"), strange),
+        st.tuples(st.just("edit"), picks, strange),
+        st.tuples(st.just("requeue"), picks),
+        st.tuples(st.just("delete"), picks),
+    ),
+    max_size=30,
+)
+
+
+def happen(case, searcher, events):
+    """The mirror after each event; `take` adds what the searcher suggests."""
+    story = Story(case.config.goal)
+    for verb, *details in events:
+        if verb == "take":
+            for suggestion in searcher.suggest(story.runs, *details):
+                story.add(suggestion.config, RunState.running)
+        else:
+            getattr(story, verb)(*details)
+        yield story.runs
+
+
+@every
+def test_a_cache_changes_nothing(case):
+    """Kept over any sequence of events, a searcher answers like a fresh one, and asking twice changes nothing."""
+
+    @case.law(events, st.integers(0, 3))
+    def check(events, n):
+        kept = case.searcher()
+        for runs in happen(case, kept, events):
+            answer = list(kept.suggest(runs, n))
+            assert answer == list(kept.suggest(runs, n))
+            assert answer == list(case.searcher().suggest(runs, n))
+
+    check()
+
+
+@every
+def test_the_order_in_which_runs_arrive_and_end_does_not_matter(case):
+    """The same rows in another order give the same answer."""
+
+    @case.law(events, st.randoms(use_true_random=False))
+    def check(events, random):
+        runs = [Runs(case.config.goal), *happen(case, case.searcher(), events)][-1]
+        shuffled = copy(runs, lambda rows: random.sample(rows, len(rows)))
+        assert list(case.searcher().suggest(runs, 2)) == list(case.searcher().suggest(shuffled, 2))
+
+    check()
+
+
+@every
+def test_one_searcher_serves_many_mirrors(case):
+    """What a searcher knows of one mirror does not leak into another."""
+    searcher = case.searcher()
+    story = Story(case.config.goal)
+    first = list(searcher.suggest(Runs(case.config.goal), 2))
+    for suggestion in first:
+        story.add(suggestion.config)
+    second = list(searcher.suggest(story.runs, 2))
+    assert first == list(searcher.suggest(Runs(case.config.goal), 2))
+    assert second == list(searcher.suggest(story.runs, 2))
+
+
+@every
+def test_suggestions_lie_in_the_space_and_say_why(case):
+    """Every parameter has a permitted value, constants are filled in, nothing else is there."""
+
+    @case.law(events)
+    def check(events):
+        searcher, space = case.searcher(), case.config.space
+        for runs in happen(case, searcher, events):
+            for suggestion in searcher.suggest(runs, 2):
+                flat = space.flatten(suggestion.config)
+                assert set(space.parameters) == set(flat)
+                assert all(space.parameters[path].contains(value) for path, value in flat.items())
+                assert space.nest(flat) == suggestion.config
+                assert suggestion.info["why"]
+
+    check()
+
+
+@once
+def test_each_configuration_comes_once_and_then_the_space_is_spent(case):
+    """However many are asked for at a time, and whatever becomes of the runs."""
+
+    @case.law(st.lists(st.tuples(st.integers(1, 5), ends), min_size=SIZE, max_size=SIZE))
+    def check(steps):
+        searcher, story, seen = case.searcher(), Story(), []
+        for n, end in steps:
+            found = searcher.suggest(story.runs, n)
+            assert min(n, SIZE - len(seen)) == len(found)
+            for suggestion in found:
+                seen.append(key(suggestion.config))
+                story.add(suggestion.config)
+            story.end(0, end)
+        assert SIZE == len(seen) == len(set(seen))
+
+    check()
+
+
+@open_loop
+def test_several_at_once_are_those_one_after_another(case):
+    """`suggest(n)` gives what n times `suggest(1)` would, so looking ahead changes nothing."""
+
+    @case.law(events, st.integers(0, 6))
+    def check(events, n):
+        searcher, story = case.searcher(), Story(case.config.goal)
+        for run in [Runs(), *happen(case, searcher, events)][-1]:
+            story.numbers = run.number - 1
+            story.add(run.config)
+        together = list(searcher.suggest(story.runs, n))
+        single = []
+        for _ in range(n):
+            for suggestion in searcher.suggest(story.runs, 1):
+                single.append(suggestion)
+                story.add(suggestion.config)
+        assert together == single
+
+    check()
+
+
+@seeded
+def test_the_seed_decides(case):
+    """The same seed, the same sweep; another seed, another sweep."""
+    sweeps = [repr(list(case.searcher(seed).suggest(Runs(case.config.goal), 5))) for seed in (3, 3, 4, 2**63)]
+    assert sweeps[0] == sweeps[1]
+    assert 3 == len(set(sweeps))
+
+
+@every
+def test_asked_for_nothing_it_suggests_nothing(case):
+    """n = 0 is a question too."""
+    assert [] == list(case.searcher().suggest(Runs(case.config.goal), 0))
+
+
+class Counted(Runs):
+    """A mirror that counts how many runs were looked at."""
+
+    looks = 0
+
+    def __iter__(self):
+        self.looks += len(self)
+        return super().__iter__()
+
+    def __getitem__(self, run_id):
+        self.looks += 1
+        return super().__getitem__(run_id)
+
+
+@open_loop
+def test_a_suggestion_costs_what_changed(case):
+    """Among ten thousand runs, only those that are new, active or just ended are looked at."""
+    runs = Counted(case.config.goal)
+    config = {"a": 1, "b": 0, "opt": {"n": [1]}}
+    rows = [Run(RunId(f"r{k}"), None, k, config, RunState.finished) for k in range(1, 10_001)]
+    runs.apply_rows(rows[:-2])
+    searcher = case.searcher()
+    assert searcher.suggest(runs, 1)
+    runs.apply_rows(rows[-2:])
+    runs.looks = 0
+    assert searcher.suggest(runs, 3)
+    assert runs.looks <= 10
+
+
+def test_the_users_own_search_is_not_made_here():
+    """`method: custom` is code that only the user's own process has; the error says where to give it."""
+    config = SweepConfig.parse({"method": "custom", "parameters": {"a": {"values": [1]}}})
+    with pytest.raises(UsageError, match="configure_search"):
+        searcher_for(config, 0)

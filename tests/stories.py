@@ -1,0 +1,78 @@
+"""Sweeps that happen step by step in memory: the runs of a mirror arrive, log, end, are requeued, edited and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import evolve
+from hypothesis import strategies as st
+
+from sweepwidget.columns import column
+from sweepwidget.model import ENDED, Changes, Chunk, Cursor, Run, RunId, RunState
+from sweepwidget.runs import Goal, Runs
+
+
+class Story:
+    """A mirror, and the verbs that happen to it. Runs are picked by any integer, which is taken modulo how many there are."""
+
+    def __init__(self, goal: Goal | None = None, mirror: Callable[[Goal | None], Runs] = Runs) -> None:
+        self.runs = mirror(goal)
+        self.numbers = 0
+
+    def add(self, config: Mapping[str, Any], state: RunState = RunState.pending) -> Run:
+        self.numbers += 1
+        run = Run(RunId(f"r{self.numbers}"), None, self.numbers, dict(config), state)
+        self._change(run)
+        return run
+
+    def start(self, pick: int) -> None:
+        self._evolve(self._pick(pick), state=RunState.running)
+
+    def log(self, pick: int, values: Sequence[float]) -> None:
+        if (run := self._pick(pick, RunState.running)) and self.runs.goal:
+            chunk = Chunk(run.id, run.attempt, self.runs.goal.metric, column(range(len(values)), values))
+            self.runs.apply(Changes(Cursor(), chunks=(chunk,)))
+
+    def end(self, pick: int, state: RunState) -> None:
+        self._evolve(self._pick(pick), state=state)
+
+    def requeue(self, pick: int) -> None:
+        if run := self._pick(pick, RunState.running):
+            self._evolve(run, state=RunState.pending, attempt=run.attempt + 1)
+
+    def edit(self, pick: int, config: Mapping[str, Any]) -> None:
+        self._evolve(self._pick(pick), config=dict(config))
+
+    def delete(self, pick: int) -> None:
+        known = list(self.runs)
+        if known:
+            self._change(evolve(known[pick % len(known)], deleted=True))
+
+    def _pick(self, pick: int, *states: RunState) -> Run | None:
+        runs = [run for run in self.runs.active.values() if not states or run.state in states]
+        return runs[pick % len(runs)] if runs else None
+
+    def _evolve(self, run: Run | None, **changes: Any) -> None:
+        if run is not None:
+            self._change(evolve(run, **changes))
+
+    def _change(self, run: Run) -> None:
+        self.runs.apply(Changes(Cursor(), runs=(run,)))
+
+
+def copy(runs: Runs, order: Callable[[list[Run]], list[Run]] = list) -> Runs:
+    """Another mirror of the same rows and values, whose rows arrive in another order."""
+    rows = order(list(runs))
+    other = Runs(runs.goal)
+    chunks = [
+        Chunk(run.id, run.attempt, runs.goal.metric, column(range(len(costs)), map(runs.goal.cost, costs.tolist())))
+        for run in rows
+        if runs.goal and len(costs := runs.costs(run.id))
+    ]
+    other.apply(Changes(Cursor(), runs=tuple(rows), chunks=tuple(chunks)))
+    return other
+
+
+picks = st.integers(0, 1000)
+ends = st.sampled_from(sorted(ENDED))
