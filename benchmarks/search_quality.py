@@ -1,0 +1,124 @@
+"""How good is `method: bayes`? Sweeps of known problems, by every search library that can be imported, side by side.
+
+    python benchmarks/search_quality.py                                   # everything importable, 5 seeds, one at a time
+    python benchmarks/search_quality.py --agents 8 --runs 64 --seeds 10
+    python benchmarks/search_quality.py --peers sweepwidget optuna-tpe --problems branin hartmann6 svc_digits
+
+Prints, after some numbers of finished runs, the median normalised regret per problem (0: the optimum, 1: the median of
+random configurations, not less than 0.001), its geometric mean over problems, and the mean rank (1: best) over problems
+and seeds. With agents > 1 that many runs are in flight, and their durations differ. Noise is added to what a searcher is
+told and left out of what is judged. BLAS is held to one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
+from problems import PROBLEMS
+from search_peers import PEERS, importable
+from tables import TABLES, table
+
+FLOOR = 1e-3
+
+
+def problem_of(name):
+    return table(name) if name in TABLES else PROBLEMS[name]
+
+
+def typical(problem, n=1000):
+    """The median cost of random configurations."""
+    space, rng = problem.sweep("random").space, np.random.default_rng(0)
+    return float(np.median([problem.cost(space.nest(space.sample(rng))) for _ in range(n)]))
+
+
+def play(peer, name, seed, n, agents):
+    """The best true cost after each of n finished runs, shape (n,), and the CPU time of a suggestion in ms."""
+    problem = problem_of(name)
+    searcher, rng = PEERS[peer][0](problem, seed), np.random.default_rng([seed, 1])
+    clock, spent, working, costs, asked = 0.0, 0.0, [], [], 0
+    while len(costs) < n:
+        while len(working) < agents and asked < n:
+            start = time.process_time()
+            found = searcher.ask()
+            spent += time.process_time() - start
+            if found is None:
+                asked = n
+                break
+            heapq.heappush(working, (clock + rng.uniform(0.5, 1.5), asked, *found))
+            asked += 1
+        if not working:
+            break
+        clock, _, token, config = heapq.heappop(working)
+        costs.append(problem.cost(config))
+        searcher.tell(token, float(costs[-1] + problem.noise * rng.standard_normal()))
+    best = np.minimum.accumulate(costs)
+    regret = (best - problem.best) / (typical(problem) - problem.best)
+    padded = np.append(regret, np.full(n - len(regret), regret[-1]))
+    return np.maximum(padded, FLOOR), 1e3 * spent / max(len(costs), 1)
+
+
+def compare(peers, problems, seeds, n, agents, workers):
+    """Regrets, shape (peers, problems, seeds, n), and milliseconds per suggestion, shape (peers, problems, seeds)."""
+    regrets = np.empty((len(peers), len(problems), seeds, n))
+    spent = np.empty(regrets.shape[:-1])
+    with ProcessPoolExecutor(workers) as pool:
+        jobs = {
+            pool.submit(play, peer, name, seed, n, agents): (i, j, seed)
+            for seed in range(seeds)
+            for j, name in enumerate(problems)
+            for i, peer in enumerate(peers)
+        }
+        for done, job in enumerate(as_completed(jobs), 1):
+            regrets[jobs[job]], spent[jobs[job]] = job.result()
+            print(f"\r{done} of {len(jobs)} sweeps", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return regrets, spent
+
+
+def ranks(regrets):
+    """Mean rank of each peer, ties sharing theirs; regrets have shape (peers, problems, seeds)."""
+    better = (regrets[:, None] > regrets[None]).sum(axis=1)
+    equal = (regrets[:, None] == regrets[None]).sum(axis=1)
+    return (better + (equal + 1) / 2).mean(axis=(1, 2))
+
+
+def report(peers, problems, regrets, spent, checkpoints):
+    by_rank = [ranks(regrets[..., n - 1]) for n in checkpoints]
+    medians = np.median(regrets[..., -1], axis=2)
+    head = [*problems, "geo-mean", *(f"rank@{n}" for n in checkpoints), "ms"]
+    widths = [max(9, len(title) + 1) for title in head]
+    print(" " * 12 + "".join(title.rjust(width) for title, width in zip(head, widths, strict=True)))
+    for i in np.argsort(by_rank[-1]):
+        cells = [f"{value:.4f}" if value > FLOOR else "<.001" for value in medians[i]]
+        cells += [f"{np.exp(np.log(medians[i]).mean()):.4f}", *(f"{rank[i]:.2f}" for rank in by_rank)]
+        cells += [f"{np.median(spent[i]):.1f}"]
+        print(peers[i].ljust(12) + "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=importable())
+    parser.add_argument("--problems", nargs="+", choices=[*PROBLEMS, *TABLES], default=list(PROBLEMS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=60)
+    parser.add_argument("--agents", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) // 2))
+    given = parser.parse_args()
+    for name in set(given.problems) & set(TABLES):
+        table(name)  # built once, before the workers need it
+    regrets, spent = compare(given.peers, given.problems, given.seeds, given.runs, given.agents, given.workers)
+    checkpoints = sorted({n for n in (20, 40) if n < given.runs} | {given.runs})
+    print(f"\nmedian regret after {given.runs} runs, {given.agents} in flight, {given.seeds} seeds")
+    report(given.peers, given.problems, regrets, spent, checkpoints)
+
+
+if __name__ == "__main__":
+    main()
