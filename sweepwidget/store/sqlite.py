@@ -1,0 +1,370 @@
+"""The store in one SQLite file (WAL): connecting, transactions, migrations, and what its errors mean.
+
+One connection per process, used by one thread at a time. The database file is never opened by other means than SQLite:
+closing any other descriptor of it would drop the locks that this process holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from ..errors import NotAStore, StoreError, StoreUnavailable, StoreVersion, UsageError
+from . import statements as sql
+from .sql import SqlStore
+from .transaction import Transaction
+
+APPLICATION_ID = 0x53574550  # "SWEP", in the header of the file
+MIGRATIONS: Sequence[Sequence[str]] = (sql.SCHEMA,)
+"""Statements that lead from version i to version i + 1. Never edited once released; a new version is a new entry."""
+
+BUSY_S = 30.0
+"""How long to wait for another program that writes."""
+_PAGE = 2048
+"""Bytes per page. Every small transaction writes some seven pages, so half the usual size is half the traffic."""
+_CHECKPOINT_PAGES = 16_000
+"""Whoever steers a sweep moves the write-ahead log into the file after this many pages (32 MB), others only when it is
+twice as long: few processes doing this keeps clear of a rare race in SQLite 3.7 to 3.51.2."""
+_INODE_EVERY_S = 5.0
+_FAILURES = (sqlite3.Error, UnicodeDecodeError)
+"""What sqlite3 raises; the second for texts of a damaged file."""
+_NETWORK = re.compile(r"nfs4?|cifs|smb.*|9p|afs|ceph|glusterfs|lustre|gpfs|beegfs|fuse\.(?!.*overlay).*").fullmatch
+
+_ELSEWHERE = "or keep the store elsewhere: SWEEPWIDGET_STORE=/path/to/sweeps.db"
+_MEANINGS: tuple[tuple[str, type[StoreError], str], ...] = (
+    ("locked", StoreUnavailable, "another program (a database browser?) keeps it locked; close that program and go on"),
+    ("readonly", StoreUnavailable, f"make the file and its folder writable, {_ELSEWHERE}"),
+    ("unable to open", StoreUnavailable, f"check that its folder exists and may be written to, {_ELSEWHERE}"),
+    ("is full", StoreUnavailable, "free some space and go on; nothing that was stored is lost"),
+    ("disk I/O", StoreUnavailable, "check the disk (full? failing?) and go on; nothing that was stored is lost"),
+    ("not a database", NotAStore, "move the file away or choose another path; nothing was overwritten"),
+    ("malformed", NotAStore, "the file is damaged: move it away, and try `sqlite3 FILE .recover` on it"),
+    ("no such table", NotAStore, "its tables are missing: move it away, or choose another path"),
+    ("decode", NotAStore, "the file is damaged: move it away, and try `sqlite3 FILE .recover` on it"),
+)
+"""Part of SQLite's message → which error, and what to do."""
+
+
+class SqliteStore(SqlStore):
+    """Sweeps in one SQLite file.
+
+    `clock` times leases: seconds since this machine started, the same in all its processes and never set by anybody.
+    StoreUnavailable, NotAStore or StoreVersion when the file cannot be used; nothing is ever overwritten.
+
+    >>> store = SqliteStore(Path("sweeps.db"))      # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(now)
+        self.path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  (a link to the file stays a link)
+        self.folder = self.path.with_name(f"{self.path.stem}-files")
+        self.url = f"sqlite:///{self.path}" + ("?synchronous=FULL" if synchronous == "FULL" else "")
+        self._synchronous = synchronous
+        self._monotonic = clock
+        self._bells = _bells.setdefault(self.path, self._bells)
+        self._mutex = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._close_connection: Callable[[], object] = _nothing
+        self._closed = False
+        self._inode = (0, 0)
+        self._inode_at = 0.0
+        self._steers = False
+        self._seen = 0
+        self._read = _Transaction(self, "BEGIN")
+        self._write = _Transaction(self, "BEGIN IMMEDIATE", rings=True)
+        self._renew = _Transaction(self, "BEGIN IMMEDIATE")
+        with self._mutex:
+            self._connected()
+        _stores.add(self)
+
+    def changed_elsewhere(self) -> bool:
+        with self._mutex:
+            connection, before = self._connected(), self._seen
+            try:
+                self._seen = self._data_version(connection)
+            except _FAILURES as error:
+                raise self._meaning(error) from error
+            return self._seen != before
+
+    def close(self) -> None:
+        with self._mutex:
+            self._closed = True
+            self._disconnect()
+
+    def _clock(self, tx: Transaction) -> float:
+        return self._monotonic()
+
+    def _steers_now(self) -> None:
+        with self._mutex:
+            if not self._steers:
+                self._steers = True
+                self._connected().execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+
+    # -- the connection; the caller holds the mutex ---------------------------------------------------------------
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            if self._closed:
+                raise UsageError(f"the store {self.url} has been closed; open_store() gives a new one")
+            try:
+                self._connection = self._open()
+            except (*_FAILURES, OSError) as error:
+                raise self._meaning(error) from error
+        return self._connection
+
+    def _disconnect(self) -> None:
+        self._connection = None
+        self._close_connection()
+        self._close_connection = _nothing
+
+    def _open(self) -> sqlite3.Connection:
+        if sqlite3.sqlite_version_info < (3, 35):
+            raise StoreError(
+                f"Python's SQLite is {sqlite3.sqlite_version}, and 3.35 is needed: use a newer Python to open {self.path}"
+            )
+        self._make_file()
+        _warn_of_network(self.path)
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        try:
+            self._recognise(connection)
+            connection.execute(f"PRAGMA page_size = {_PAGE}")  # only matters to an empty file
+            self._use_wal(connection)
+            connection.execute("PRAGMA cache_size = -16384")  # kB
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES * (1 if self._steers else 2)}")
+            connection.execute("PRAGMA journal_size_limit = 67108864")
+            self._migrate(connection)
+            self._seen = self._data_version(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._inode, self._inode_at = self._file_id(), time.monotonic()
+        self._close_connection = weakref.finalize(self, connection.close)
+        # Not at exit: agents in the background may be inside SQLite then. The process's end closes it as well.
+        self._close_connection.atexit = False
+        return connection
+
+    def _roll_back(self) -> None:
+        self._points.forget()
+        if self._connection is not None and self._connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+
+    def _make_file(self) -> None:
+        """An empty file that only its owner may read, unless there is one."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        if 0 < self.path.stat().st_size < 512:  # SQLite would take it for an empty database
+            raise sqlite3.DatabaseError("file is not a database")
+
+    def _recognise(self, connection: sqlite3.Connection) -> int:
+        """The schema version of the file, 0 for an empty one; an error for any other program's."""
+        connection.execute("BEGIN")  # one look at all three
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.execute("COMMIT")
+        if application != APPLICATION_ID and (application or version or tables):
+            raise NotAStore(f"{self.path} is a database of another program: choose another path for the store")
+        if version > len(MIGRATIONS):
+            raise StoreVersion(
+                f"{self.path} was written by a newer sweepwidget (its schema is {version}, this one knows "
+                f"{len(MIGRATIONS)}): upgrade with `pip install -U sweepwidget`, or use another store"
+            )
+        return int(version)
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        deadline = time.monotonic() + BUSY_S
+        while True:
+            try:
+                (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            except sqlite3.OperationalError as error:
+                # SQLite does not wait by itself while several processes make one store.
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
+                continue
+            if mode != "wal":
+                raise StoreUnavailable(
+                    f"{self.path} cannot be shared between processes on this file system (no write-ahead log): put the "
+                    "store on a local disk, for instance by setting SWEEPWIDGET_STORE"
+                )
+            return
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        if connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()  # another process may have done it by now
+        for step in MIGRATIONS[version:]:
+            for statement in step:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+
+    def _data_version(self, connection: sqlite3.Connection) -> int:
+        """Moves when another connection has written."""
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    def _file_id(self) -> tuple[int, int]:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return (0, 0)
+        return (found.st_dev, found.st_ino)
+
+    def _check_file(self) -> None:
+        """SQLite would go on writing into a file that has been deleted, and nobody would ever see it."""
+        now = time.monotonic()
+        if now - self._inode_at < _INODE_EVERY_S:
+            return
+        self._inode_at = now
+        if self._file_id() != self._inode:
+            self._inode_at = 0.0
+            raise StoreUnavailable(
+                f"{self.path} was deleted or replaced while in use: put it back, or restart with a new store"
+            )
+
+    def _meaning(self, error: Exception) -> StoreError:
+        text = str(error)
+        for part, kind, advice in _MEANINGS:
+            if part in text:
+                return kind(f"{self.path}: {text}: {advice}")
+        kind = StoreUnavailable if isinstance(error, OSError) else StoreError
+        return kind(
+            f"{self.path}: {text}: use another store by setting SWEEPWIDGET_STORE to a path that can be written"
+        )
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+class _Transaction:
+    """One kind of transaction of a store, used again and again by whoever holds the store's mutex."""
+
+    def __init__(self, store: SqliteStore, begin: str, *, rings: bool = False) -> None:
+        self._store = store
+        self._begin = begin
+        self._rings = rings
+        self._writes = begin != "BEGIN"
+        self._undone = False
+        self.execute: Callable[..., Any] = _nothing
+
+    def undo(self) -> None:
+        self._undone = True
+
+    def __enter__(self) -> Transaction:
+        store = self._store
+        store._mutex.acquire()
+        try:
+            connection = store._connected()
+            if self._writes:
+                store._check_file()
+            connection.execute(self._begin)
+        except BaseException as error:
+            store._mutex.release()
+            if isinstance(error, _FAILURES):
+                raise store._meaning(error) from error
+            raise
+        self.execute = connection.execute
+        self._undone = False
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        store = self._store
+        rings = self._rings and error is None and not self._undone
+        try:
+            if error is None:
+                self.execute("ROLLBACK" if self._undone else "COMMIT")
+        except sqlite3.Error as failure:
+            error = failure
+        finally:
+            if error is not None:
+                store._roll_back()
+            store._mutex.release()
+        if isinstance(error, _FAILURES):
+            raise store._meaning(error) from error
+        if rings:
+            store._ring()
+
+
+# -- network file systems ---------------------------------------------------------------------------------------------
+
+
+def _warn_of_network(path: Path) -> None:
+    kind = _file_system(path)
+    if _NETWORK(kind):
+        warnings.warn(
+            f"{path} is on a network file system ({kind}), where SQLite cannot be shared between machines and may be "
+            "damaged: set SWEEPWIDGET_STORE to a path on a local disk",
+            stacklevel=2,
+        )
+
+
+def _file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
+    """The type of the file system that holds `path` ("ext4", "nfs4"); "" where nobody says."""
+    try:
+        lines = mounts.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    places = [line.split()[1:3] for line in lines]
+    holding = [(place, kind) for place, kind in places if path.is_relative_to(place.replace("\\040", " "))]
+    return max(holding, key=lambda found: len(found[0]))[1] if holding else ""
+
+
+# -- forks ------------------------------------------------------------------------------------------------------------
+
+_stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
+_bells: dict[Path, list[Callable[[], None]]] = {}
+"""By file: several store objects of one process ring the same bells."""
+
+
+_forking: list[SqliteStore] = []
+
+
+def _before_fork() -> None:
+    """SQLite's idea of which locks a process holds must not be inherited: let go of every file first."""
+    for store in tuple(_stores):
+        store._mutex.acquire()
+        _forking.append(store)
+        store._disconnect()
+
+
+def _in_parent() -> None:
+    while _forking:
+        _forking.pop()._mutex.release()
+
+
+def _in_child() -> None:
+    while _forking:
+        store = _forking.pop()
+        store._mutex = threading.RLock()
+        store._bells.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -1,0 +1,144 @@
+"""The schema of the store and every statement, once. `?` marks parameters; nothing here runs anything."""
+
+# ruff: noqa: S608  (only our own column lists are put together)
+
+from __future__ import annotations
+
+from .rows import AGENT_COLUMNS, RUN_COLUMNS, SWEEP_COLUMNS
+
+# `n` numbers sweeps; 0 is the ledger of runs that belong to none. Chunk ids are `n << 40 | number within the sweep`, so
+# that one sweep's points lie together in the order written, and no id is ever used again.
+SCHEMA = (
+    """CREATE TABLE sweep (
+        n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, config TEXT NOT NULL, reason TEXT NOT NULL, seed INTEGER NOT NULL,
+        project TEXT NOT NULL, entity TEXT NOT NULL, created_at DOUBLE PRECISION NOT NULL)""",
+    # What changes often stands apart from the configuration, so that counting up rewrites a few bytes.
+    """CREATE TABLE ledger (
+        sweep INTEGER PRIMARY KEY, state TEXT NOT NULL, version INTEGER NOT NULL DEFAULT 0,
+        changed INTEGER NOT NULL DEFAULT 0, chunks INTEGER NOT NULL DEFAULT 0, numbers INTEGER NOT NULL DEFAULT 0,
+        config_version INTEGER NOT NULL DEFAULT 1, epoch INTEGER NOT NULL DEFAULT 0, owner TEXT NOT NULL DEFAULT '',
+        holder TEXT, since DOUBLE PRECISION NOT NULL DEFAULT 0, until DOUBLE PRECISION NOT NULL DEFAULT 0)""",
+    """CREATE TABLE run (
+        id TEXT PRIMARY KEY, sweep INTEGER NOT NULL, number INTEGER NOT NULL, config TEXT NOT NULL, state TEXT NOT NULL,
+        attempt INTEGER NOT NULL, name TEXT NOT NULL, agent_id TEXT, summary TEXT NOT NULL, info TEXT NOT NULL,
+        seed INTEGER NOT NULL, created_at DOUBLE PRECISION NOT NULL, started_at DOUBLE PRECISION,
+        ended_at DOUBLE PRECISION, exit_code INTEGER, error TEXT NOT NULL, stop_reason TEXT NOT NULL, stop_state TEXT,
+        provenance TEXT NOT NULL, project TEXT NOT NULL, entity TEXT NOT NULL, run_group TEXT NOT NULL,
+        job_type TEXT NOT NULL, notes TEXT NOT NULL, tags TEXT NOT NULL, deleted INTEGER NOT NULL,
+        config_version INTEGER NOT NULL, version INTEGER NOT NULL, request TEXT, offsets TEXT NOT NULL DEFAULT '{}',
+        turn INTEGER GENERATED ALWAYS AS
+            (CASE state WHEN 'preempted' THEN 0 WHEN 'pending' THEN 1 WHEN 'running' THEN 2 END) STORED)""",
+    "CREATE INDEX run_version ON run (sweep, version)",
+    "CREATE INDEX run_turn ON run (sweep, turn, number) WHERE turn IS NOT NULL",
+    "CREATE INDEX run_request ON run (request) WHERE request IS NOT NULL",
+    """CREATE TABLE agent (
+        id TEXT PRIMARY KEY, sweep INTEGER NOT NULL, process TEXT NOT NULL, backend TEXT NOT NULL,
+        waiting INTEGER NOT NULL, wanted INTEGER, gone INTEGER NOT NULL, provenance TEXT NOT NULL,
+        started_at DOUBLE PRECISION NOT NULL, ttl DOUBLE PRECISION NOT NULL, since DOUBLE PRECISION NOT NULL,
+        until DOUBLE PRECISION NOT NULL, lost TEXT NOT NULL DEFAULT '[]', version INTEGER NOT NULL)""",
+    "CREATE INDEX agent_version ON agent (sweep, version)",
+    # The key names of chunks; a set of names is stored once.
+    "CREATE TABLE metrics (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE)",
+    """CREATE TABLE chunk (
+        id INTEGER PRIMARY KEY, run_id TEXT NOT NULL, attempt INTEGER NOT NULL, metrics INTEGER NOT NULL,
+        first_step INTEGER NOT NULL, n INTEGER NOT NULL, steps BLOB, vals BLOB NOT NULL, records TEXT)""",
+    "CREATE INDEX chunk_run ON chunk (run_id)",
+    "CREATE TABLE memory (key TEXT PRIMARY KEY, content TEXT NOT NULL)",
+    "INSERT INTO ledger (sweep, state) VALUES (0, 'RUNNING')",
+)
+SPAN = 40
+"""Bits of a chunk id that count within the sweep."""
+
+LOCK = """UPDATE ledger SET version = version + 1, chunks = chunks + ?, numbers = numbers + ? WHERE sweep = {}
+    RETURNING sweep, version, chunks, numbers, state, epoch, config_version"""
+LOCK_SWEEP = LOCK.format("?")
+LOCK_OF_RUN = LOCK.format("(SELECT sweep FROM run WHERE id = ?)")
+LOCK_OF_AGENT = LOCK.format("(SELECT sweep FROM agent WHERE id = ? AND gone < 2)")
+STATE = "UPDATE ledger SET state = ?, changed = ? WHERE sweep = ?"
+CONFIG = "UPDATE ledger SET config_version = config_version + 1, changed = ? WHERE sweep = ?"
+VERSION = "SELECT version, changed, chunks FROM ledger WHERE sweep = ?"
+LEASE = "SELECT epoch, owner, holder, since, until FROM ledger WHERE sweep = ?"
+LOCK_LEASE = """UPDATE ledger SET epoch = epoch WHERE sweep = ?
+    RETURNING epoch, owner, holder, since, until"""
+TAKE_LEASE = "UPDATE ledger SET epoch = ?, owner = ?, holder = ?, since = ?, until = ? WHERE sweep = ?"
+DROP_LEASE = "UPDATE ledger SET holder = NULL, owner = '' WHERE sweep = ? AND epoch = ? AND owner = ?"
+
+ADD_SWEEP = """INSERT INTO sweep (n, id, config, reason, seed, project, entity, created_at)
+    VALUES ((SELECT COALESCE(MAX(n), 0) + 1 FROM sweep), ?, ?, ?, ?, ?, ?, ?) RETURNING n"""
+ADD_LEDGER = "INSERT INTO ledger (sweep, state, version, changed, config_version) VALUES (?, ?, 1, 1, ?)"
+SWEEPS = f"SELECT {SWEEP_COLUMNS} FROM sweep JOIN ledger ON sweep = n "
+SWEEP = SWEEPS + "WHERE n = ?"
+ALL_SWEEPS = SWEEPS + "ORDER BY n DESC"
+SWEEP_NUMBER = "SELECT n FROM sweep WHERE id = ?"
+SWEEP_IDENTITY = "SELECT id, project, entity FROM sweep WHERE n = ?"
+SWEEP_IDS = "SELECT id FROM sweep"
+SET_REASON = "UPDATE sweep SET reason = ? WHERE n = ?"
+SET_CONFIG = "UPDATE sweep SET config = ? WHERE n = ? AND config <> ?"
+
+ADD_RUN = f"""INSERT INTO run ({RUN_COLUMNS}, version) VALUES ({", ".join("?" * (RUN_COLUMNS.count(",") + 2))})
+    ON CONFLICT (id) DO NOTHING"""
+RUNS = f"SELECT {RUN_COLUMNS} FROM run "
+RUN = RUNS + "WHERE id = ?"
+SWEEP_OF_RUN = "SELECT sweep FROM run WHERE id = ?"
+OPEN_RUN = "SELECT state, attempt, offsets, summary, stop_state, deleted FROM run WHERE id = ?"
+RUN_OF_REQUEST = RUNS + "WHERE request = ? AND agent_id = ?"
+RUNS_AFTER = RUNS + "WHERE sweep = ? AND version > ? ORDER BY version, number"
+RUNS_OF_SWEEP = RUNS + "WHERE sweep = ? AND deleted = 0 ORDER BY number"
+PLAIN_RUNS = RUNS + "WHERE sweep = 0 AND deleted = 0 ORDER BY number DESC"
+HELD = """SELECT id, attempt, offsets, summary, stop_state, deleted FROM run
+    WHERE sweep = ? AND turn = 2 AND agent_id = ?"""
+TOLD = RUNS + "WHERE sweep = ? AND turn = 2 AND stop_state IS NOT NULL"
+CLAIM = f"""UPDATE run SET state = 'running', agent_id = ?, started_at = ?, request = ?, version = ?, offsets = '{{}}',
+    attempt = attempt + CASE WHEN state = 'preempted' THEN 1 ELSE 0 END,
+    provenance = (SELECT provenance FROM agent WHERE id = ?)
+    WHERE id = (SELECT id FROM run WHERE sweep = ? AND turn < 2 ORDER BY turn, number LIMIT 1) RETURNING {RUN_COLUMNS}"""
+LOGGED = "UPDATE run SET offsets = ? WHERE id = ?"
+LOGGED_SUMMARY = "UPDATE run SET offsets = ?, summary = ?, version = ? WHERE id = ?"
+CLOSE = f"""UPDATE run SET state = ?, exit_code = ?, error = ?, summary = ?, ended_at = ?, offsets = ?, version = ?
+    WHERE id = ? RETURNING {RUN_COLUMNS}"""
+WAIT_AGAIN = f"""UPDATE run SET state = 'pending', attempt = attempt + 1, agent_id = NULL, started_at = NULL,
+    summary = '{{}}', offsets = '{{}}', version = ? WHERE id = ? RETURNING {RUN_COLUMNS}"""
+KILL_WAITING = """UPDATE run SET state = 'killed', ended_at = ?, stop_reason = ?, version = ?
+    WHERE sweep = ? AND turn < 2"""
+KILL_RUNNING = """UPDATE run SET stop_state = 'killed', stop_reason = ?, version = ?
+    WHERE sweep = ? AND turn = 2 AND stop_state IS NULL"""
+STOP_WAITING = "UPDATE run SET state = 'killed', ended_at = ?, stop_reason = ?, version = ? WHERE id = ? AND turn < 2"
+STOP_RUNNING = """UPDATE run SET stop_state = ?, stop_reason = ?, version = ?
+    WHERE id = ? AND turn = 2 AND stop_state IS NULL"""
+UPDATE_RUN = "UPDATE run SET {} version = ? WHERE id = ?"
+WITHDRAW = """UPDATE run SET deleted = 1, state = 'killed', version = ?
+    WHERE id = ? AND state = 'pending' AND attempt = 1 AND started_at IS NULL"""
+GIVE_NUMBERS_BACK = """UPDATE ledger SET numbers = (SELECT COALESCE(MAX(number), 0) FROM run WHERE sweep = ? AND deleted = 0)
+    WHERE sweep = ?"""
+DELETE_RUN = "UPDATE run SET deleted = 1, version = ? WHERE id = ? AND deleted = 0"
+
+JOIN = f"""INSERT INTO agent ({AGENT_COLUMNS}, ttl, since, until, version) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET gone = 0, waiting = excluded.waiting, wanted = excluded.wanted, ttl = excluded.ttl,
+    since = excluded.since, until = excluded.until, version = excluded.version"""
+AGENTS = f"SELECT {AGENT_COLUMNS} FROM agent "
+AGENTS_AFTER = AGENTS + "WHERE sweep = ? AND version > ? ORDER BY version"
+AGENTS_OF_SWEEP = AGENTS + "WHERE sweep = ? ORDER BY started_at, id"
+LIVING = "SELECT id, process, ttl, since, until FROM agent WHERE sweep = ? AND gone = 0"
+CLAIMED = """UPDATE agent SET waiting = 0, wanted = ?, gone = 0, lost = '[]', since = ?, until = ttl + ?,
+    version = CASE WHEN waiting = 1 OR gone = 1 OR COALESCE(wanted, -1) <> ? THEN ? ELSE version END WHERE id = ?"""
+WAITS = """UPDATE agent SET waiting = 1, wanted = ?, gone = 0, since = ?, until = ttl + ?, version = ?
+    WHERE id = ? AND (waiting = 0 OR gone = 1 OR COALESCE(wanted, -1) <> ?)"""
+BEAT = "UPDATE agent SET ttl = ?, since = ?, until = ? WHERE id = ? AND gone < 2 RETURNING sweep, gone, lost"
+REVIVE = "UPDATE agent SET gone = 0, version = ? WHERE id = ? AND gone = 1"
+EXTEND = "UPDATE agent SET since = ?, until = ttl + ? WHERE id = ?"
+LEAVE = "UPDATE agent SET gone = ?, waiting = 0, lost = ?, version = ? WHERE id = ? AND gone < 2"
+
+ADD_METRICS = "INSERT INTO metrics (names) VALUES (?) ON CONFLICT (names) DO NOTHING"
+METRICS_ID = "SELECT id FROM metrics WHERE names = ?"
+METRICS_AFTER = "SELECT id, names FROM metrics WHERE id > ?"
+ADD_CHUNK = """INSERT INTO chunk (id, run_id, attempt, metrics, first_step, n, steps, vals, records)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+CHUNKS_BETWEEN = """SELECT id, run_id, attempt, metrics, first_step, n, steps, vals FROM chunk
+    WHERE id > ? AND id <= ? ORDER BY id"""
+CHUNKS_OF_RUN = """SELECT metrics, first_step, n, steps, vals FROM chunk
+    WHERE run_id = ? AND attempt = ? ORDER BY id"""
+RECORDS_OF_RUN = """SELECT records FROM chunk WHERE run_id = ? AND attempt = ? AND records IS NOT NULL ORDER BY id"""
+DROP_CHUNKS = "DELETE FROM chunk WHERE run_id = ?"
+
+REMEMBER = "INSERT INTO memory (key, content) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
+RECALL = "SELECT content FROM memory WHERE key = ?"

@@ -1,0 +1,578 @@
+"""The SQLite file: making, opening, migrating and sharing it, and what happens when the world is unkind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from sweepwidget import errors
+from sweepwidget.model import Cursor, RunState, SweepId, SweepState
+from sweepwidget.process import this_process
+from sweepwidget.store import default_path, open_store, sqlite as module
+from sweepwidget.store.sqlite import SqliteStore
+
+from .conftest import SWEEP, TTL, World, logged, points
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "deep" / "sweeps.db"
+
+
+@pytest.fixture
+def opened():
+    """Opens stores that are closed after the test."""
+    stores = []
+
+    def start(*arguments, **options):
+        stores.append(open_store(*arguments, **options))
+        return stores[-1]
+
+    yield start
+    for store in stores:
+        store.close()
+
+
+def integrity(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute("PRAGMA integrity_check").fetchone()[0]
+
+
+# -- places ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("write", ["{path}", "sqlite:///{path}", "sqlite:///{path}?synchronous=FULL"])
+def test_a_store_is_opened_by_path_or_url(opened, path, write):
+    """The store's own `url` opens the same file with the same options in any process, wherever that stands."""
+    store = opened(write.format(path=path))
+    World(store)
+    again = opened(store.url)
+    assert (again.url, again.sweep(SWEEP).id) == (store.url, SWEEP)
+    assert store.folder == path.parent / "sweeps-files"
+    full = store._connection.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert full == ("FULL" in write)
+
+
+def test_relative_urls_are_relative_to_here(opened, tmp_path, monkeypatch):
+    """Three slashes and a path without one: the current folder, once and for all."""
+    monkeypatch.chdir(tmp_path)
+    store = opened("sqlite:///here.db")
+    assert store.path == tmp_path / "here.db"
+    assert opened("other.db").url == f"sqlite:///{tmp_path}/other.db"
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "mysql://x/y", "sqlite:///a?sync=1", "sqlite:///a?synchronous=OFF"])  # fmt: skip
+def test_what_is_no_store(url):
+    """The error repeats the URL."""
+    with pytest.raises(errors.UsageError) as caught:
+        open_store(url)
+    assert repr(url) in str(caught.value)
+
+
+def test_the_usual_place_is_the_users(opened, tmp_path, monkeypatch):
+    """SWEEPWIDGET_STORE wins; else the data folder of the platform, in a folder that is the user's alone."""
+    monkeypatch.setenv("SWEEPWIDGET_STORE", str(tmp_path / "mine.db"))
+    assert opened().path == tmp_path / "mine.db"
+    monkeypatch.delenv("SWEEPWIDGET_STORE")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    store = opened()
+    assert store.path == default_path() == tmp_path / "data" / "sweepwidget" / "sweeps.db"
+    assert oct(store.path.parent.stat().st_mode & 0o777) == "0o700"
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert default_path() == tmp_path / "home/.local/share/sweepwidget/sweeps.db"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert default_path() == tmp_path / "home/Library/Application Support/sweepwidget/sweeps.db"
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    assert default_path() == tmp_path / "local/sweepwidget/sweeps.db"
+
+
+def test_the_files_are_their_owners(opened, path):
+    """The database, its log and its index are 0600, whatever the umask."""
+    mask = os.umask(0)
+    try:
+        World(opened(path))
+    finally:
+        os.umask(mask)
+    assert {oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == {"0o600"}
+
+
+# -- versions -------------------------------------------------------------------------------------------------------
+
+
+def test_an_older_store_is_migrated(path, monkeypatch):
+    """Only the missing steps run, once, also when two processes open it; what was stored stays."""
+    with contextlib.closing(SqliteStore(path)) as store:
+        run = World(store).begin()
+        store.log(points(run, 0, 3))
+    first = module.MIGRATIONS
+    monkeypatch.setattr(module, "MIGRATIONS", (*first, ("CREATE TABLE extra (x)",), ("INSERT INTO extra VALUES (1)",)))
+    for _ in range(2):
+        with contextlib.closing(SqliteStore(path)) as store:
+            assert store._connection.execute("SELECT x FROM extra").fetchall() == [(1,)]
+            assert logged(store, run.id) == [0, 1, 2]
+            assert store._connection.execute("PRAGMA user_version").fetchone() == (3,)
+
+
+def test_a_migration_that_fails_changes_nothing(path, monkeypatch):
+    """The store is as it was, and the older program can still use it."""
+    with contextlib.closing(SqliteStore(path)) as store:
+        World(store)
+    first = module.MIGRATIONS
+    monkeypatch.setattr(module, "MIGRATIONS", (*first, ("CREATE TABLE extra (x)", "INSERT INTO nonsense VALUES (1)")))
+    with pytest.raises(errors.StoreError, match="nonsense"):
+        SqliteStore(path)
+    monkeypatch.setattr(module, "MIGRATIONS", first)
+    with contextlib.closing(SqliteStore(path)) as store:
+        assert store.sweep(SWEEP).id == SWEEP
+
+
+def test_a_newer_store_is_refused(path):
+    """The error says what to do; the file is not touched."""
+    with contextlib.closing(SqliteStore(path)) as store:
+        World(store)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    with pytest.raises(errors.StoreVersion, match=r"99.*pip install -U sweepwidget"):
+        SqliteStore(path)
+    assert path.read_bytes() == before
+
+
+def test_an_old_sqlite_is_refused(path, monkeypatch):
+    """The version found and the version needed are named."""
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    with pytest.raises(errors.StoreError, match=r"3\.35"):
+        SqliteStore(path)
+
+
+# -- files that are something else ------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_no_database(tmp_path):
+    """Notes, pictures, random bytes: NotAStore, with the path, and the file stays as it is."""
+    path = tmp_path / "notes.txt"
+    for content in (b"my notes\n" * 200, os.urandom(5000), b"x"):
+        path.write_bytes(content)
+        with pytest.raises(errors.NotAStore, match=r"notes\.txt.*another path"):
+            SqliteStore(path)
+        assert path.read_bytes() == content
+
+
+def test_a_database_of_another_program(tmp_path):
+    """Its tables are not ours to add to: NotAStore, and not even its journal mode changes."""
+    path = tmp_path / "other.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE run (x)")
+    before = path.read_bytes()
+    with pytest.raises(errors.NotAStore, match="another program"):
+        SqliteStore(path)
+    assert path.read_bytes() == before
+
+
+def test_an_empty_file_becomes_a_store(tmp_path):
+    """As `touch` or a half-made file leaves it."""
+    path = tmp_path / "sweeps.db"
+    path.touch()
+    with contextlib.closing(SqliteStore(path)) as store:
+        World(store)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_damaged_store_is_an_error_of_ours(tmp_path, seed):
+    """Whatever was overwritten or cut off: an error of the tree that names the file, or answers, never a crash of
+    another kind; and nothing is thrown away."""
+    path = tmp_path / "sweeps.db"
+    with contextlib.closing(SqliteStore(path)) as store:
+        world = World(store)
+        for _ in range(30):
+            world.finish(world.begin())
+    chance = random.Random(seed)
+    content = bytearray(path.read_bytes())
+    if seed % 2:
+        del content[chance.randrange(len(content)) :]
+    for _ in range(20 * bool(content)):
+        at = chance.randrange(len(content))
+        content[at : at + 64] = chance.randbytes(len(content[at : at + 64]))
+    path.write_bytes(content)
+    try:
+        with contextlib.closing(SqliteStore(path)) as store:
+            store.changes(SWEEP, Cursor())
+            store.update_config(SWEEP, {"x": 1})
+    except (errors.StoreError, errors.SweepNotFound) as error:
+        assert "sweeps.db" in str(error) or "damaged" in str(error)
+    assert path.exists()
+
+
+# -- sharing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_many_processes_make_one_store(path, child):
+    """Twelve processes open a store that is not there yet, at once: all succeed, and all see the same."""
+    code = """
+        import sys, time
+        from sweepwidget.model import Sweep, SweepId
+        from sweepwidget.store import open_store
+        print("ready", flush=True)
+        input()
+        store = open_store(sys.argv[1])
+        store.create_sweep(Sweep(SweepId(sys.argv[2]), {}))
+        print("made")
+    """
+    makers = [child(code, path, f"sweep of {i}") for i in range(12)]
+    for maker in makers:
+        assert maker.line() == "ready"
+    for maker in makers:
+        maker.process.stdin.write("\n")
+        maker.process.stdin.flush()
+    assert [maker.result() for maker in makers] == [["made"]] * 12
+    with contextlib.closing(SqliteStore(path)) as store:
+        assert {sweep.id for sweep in store.sweeps()} == {f"sweep of {i}" for i in range(12)}
+    assert integrity(path) == "ok"
+
+
+CLAIMER = """
+    import sys, time, uuid
+    from sweepwidget.model import Agent, AgentId, Outcome, RunState, SweepId
+    from sweepwidget.process import this_process
+    from sweepwidget.store import open_store
+    from sweepwidget.store.spool import Spool
+    store, name = open_store(sys.argv[1]), AgentId(uuid.uuid4().hex)
+    store.join(Agent(name, SweepId("sweep001"), this_process()), 30.0)
+    n = 0
+    while run := store.claim(name, f"{name}:{n}"):
+        print("claimed", run.id, run.attempt, flush=True)
+        spool = Spool(store.folder, run.id, run.attempt)
+        for step in range(20):
+            spool.append(step, 0.0, {"loss": step / 2})
+            print("logged", run.id, run.attempt, step, flush=True)
+            time.sleep(0.001)
+            if step % 7 == 0 and (points := spool.take()):
+                store.log(points)
+                spool.delivered(points)
+        store.finish(run.id, run.attempt, Outcome(RunState.finished), spool.take())
+        print("finished", run.id, run.attempt, flush=True)
+        spool.close(remove=True)
+        n += 1
+    """
+
+
+@pytest.mark.slow
+def test_killed_agents_lose_and_double_nothing(path, child):
+    """Agents are killed again and again at any moment; every run ends once, with all its points, and no attempt lost
+    a row whose logging returned."""
+    chance = random.Random(1)
+    with contextlib.closing(SqliteStore(path)) as store:
+        world = World(store)
+        world.add(100)
+        agents = [child(CLAIMER, store.url) for _ in range(3)]
+        told: list[str] = []
+        kills = 0
+        while not all(run.ended for run in store.runs(SWEEP)):
+            store.acquire(SWEEP, "controller", this_process(), TTL)
+            if kills < 15:
+                victim = chance.randrange(len(agents))
+                agents[victim].process.stdout.readline()  # it is up, or there was nothing to claim
+                time.sleep(chance.random() * 0.05)  # any moment of its work
+                told += agents[victim].kill()
+                agents[victim] = child(CLAIMER, store.url)
+                kills += 1
+            store.expire(world.lease, max_attempts=10**6)
+            if all(agent.process.poll() is not None for agent in agents):
+                told += [line for agent in agents for line in agent.kill()]
+                agents = [child(CLAIMER, store.url) for _ in range(3)]
+        told += [line for agent in agents for line in agent.kill()]
+        assert {run.state for run in store.runs(SWEEP)} == {RunState.finished}
+        assert max(run.attempt for run in store.runs(SWEEP)) > 1, "no kill hit a run: this test has shown nothing"
+        for run in store.runs(SWEEP):
+            assert logged(store, run.id) == list(range(20))
+        for line in told:
+            words = line.split()
+            if len(words) == 4 and words[0] == "logged" and words[3].isdigit():
+                _, run_id, attempt, step = words
+                # The line itself may be torn by the kill: then its step is a shorter, earlier one.
+                assert int(step) in store.columns(run_id, int(attempt))["loss"].steps
+        finished = [line for line in told if line.startswith("finished")]
+        assert len(set(finished)) == len(finished)
+        assert list((store.folder / "spool").iterdir()) == []
+    assert integrity(path) == "ok"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_has_its_own_connection(opened, path):
+    """Parent and child both go on writing; the child's end does not disturb the parent's locks or log."""
+    store = opened(path)
+    world = World(store)
+    bells = []
+    store.subscribe(lambda: bells.append(1))
+    for i in range(3):
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                inherited = store._connection is not None
+                World(store, SweepId(f"child {i}"))
+                code = 2 if bells or inherited else 0
+            finally:
+                os._exit(code)
+        world.add()
+        assert os.waitpid(pid, 0)[1] == 0
+        world.add()
+        bells.clear()
+    assert len(store.sweeps()) == 4
+    assert len(store.runs(SWEEP)) == 6
+    assert store.changed_elsewhere()
+    store.close()
+    assert integrity(path) == "ok"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forks_while_threads_write(opened, path):
+    """A fork waits for the transaction that is under way; nothing hangs and nothing is lost."""
+    store = opened(path)
+    world = World(store)
+    done = threading.Event()
+
+    def work():
+        for _ in range(150):
+            world.add()
+        done.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while not done.is_set():
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                code = 0 if store.sweep(SWEEP).id == SWEEP else 1
+            finally:
+                os._exit(code)
+        assert os.waitpid(pid, 0)[1] == 0
+    thread.join()
+    assert [run.number for run in store.runs(SWEEP)] == list(range(1, 151))
+
+
+def test_another_program_that_keeps_it_locked(opened, path, monkeypatch):
+    """We wait, then say who may be at fault; afterwards the store works on."""
+    monkeypatch.setattr(module, "BUSY_S", 0.2)
+    store = opened(path)
+    world = World(store)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as browser:
+        browser.execute("BEGIN IMMEDIATE")
+        with pytest.raises(errors.StoreUnavailable, match=r"locked.*another program"):
+            world.add()
+        assert store.sweep(SWEEP).state is SweepState.RUNNING  # reading goes on
+        browser.execute("ROLLBACK")
+    assert len(world.add()) == 1
+
+
+def test_a_store_that_is_deleted_in_use(opened, path, monkeypatch):
+    """Writing into a file that nobody will ever see is an error."""
+    monkeypatch.setattr(module, "_INODE_EVERY_S", 0.0)
+    world = World(opened(path))
+    world.add()
+    kept = path.with_suffix(".kept")
+    path.rename(kept)
+    with pytest.raises(errors.StoreUnavailable, match="deleted or replaced"):
+        world.add()
+    kept.rename(path)
+    assert len(world.add()) == 1
+
+
+def test_an_interrupt_in_mid_transaction(opened, path, monkeypatch):
+    """A KeyboardInterrupt leaves neither a half transaction nor a lock."""
+    store = opened(path)
+    world = World(store)
+    real = store._points.add
+    monkeypatch.setattr(store._points, "add", lambda *_: (real(*_), signal.raise_signal(signal.SIGINT)))
+    run = world.begin()
+    with pytest.raises(KeyboardInterrupt):
+        store.log(points(run, 0, 3))
+    monkeypatch.undo()
+    thread = threading.Thread(target=world.add)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert logged(store, run.id) == []
+    store.log(points(run, 0, 3))
+    assert logged(store, run.id) == [0, 1, 2]
+
+
+def test_names_of_a_failed_transaction_are_not_remembered(opened, path, monkeypatch):
+    """A metric that was first seen in a transaction that failed is stored with the next one."""
+    store = opened(path)
+    world = World(store)
+    run = world.begin()
+    with monkeypatch.context() as patch:
+        real = store._points.add
+        patch.setattr(store._points, "add", lambda *a: (real(*a), 1 / 0))
+        with pytest.raises(ZeroDivisionError):
+            store.log(points(run, 0, 3))
+    store.log(points(run, 0, 3))
+    assert logged(opened(path), run.id) == [0, 1, 2]
+
+
+# -- disks ------------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, *options: str):
+    """A tmpfs, or a skip where we may not mount."""
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", folder], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"cannot mount a tmpfs: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts a tmpfs")
+def test_a_full_disk(tmp_path):
+    """What was stored is there, the error says what to do, and the same store goes on when space returns."""
+    with mounted(tmp_path / "small", "-o", "size=2m"):
+        folder = tmp_path / "small"
+        with contextlib.closing(SqliteStore(folder / "sweeps.db")) as store:
+            world = World(store)
+            run = world.begin()
+            ballast = folder / "ballast"
+            kept = 0
+            with pytest.raises(errors.StoreUnavailable, match=r"disk .*full"):
+                for i in range(1000):
+                    if i == 3:
+                        with ballast.open("wb") as file, contextlib.suppress(OSError):
+                            file.write(bytes(2 << 20))
+                    store.log(points(run, kept, kept + 100))
+                    kept += 100
+            assert logged(store, run.id) == list(range(kept))
+            ballast.unlink()
+            store.log(points(run, kept, kept + 100))
+            assert logged(store, run.id) == list(range(kept + 100))
+            assert world.finish(run).state is RunState.finished
+        assert integrity(folder / "sweeps.db") == "ok"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
+def test_a_file_that_may_not_grow(path, child):
+    """A quota is met in the middle of a transaction: an error of ours, all that was stored is there, and more room
+    is all that is needed."""
+    lines = child(
+        """
+        import resource, sys
+        from sweepwidget.errors import StoreUnavailable
+        from sweepwidget.model import Sweep, SweepId
+        from sweepwidget.store import open_store
+        store = open_store(sys.argv[1])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+        made = 0
+        try:
+            while made < 1000:
+                store.create_sweep(Sweep(SweepId(f"sweep {made}"), {"x": "y" * 1000}))
+                made += 1
+        except StoreUnavailable as error:
+            print(error)
+        assert len(store.sweeps()) == made
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        store.create_sweep(Sweep(SweepId("more"), {}))
+        print(len(store.sweeps()) - made)
+        """,
+        path,
+    ).result()
+    assert len(lines) == 2
+    assert "nothing that was stored is lost" in lines[0]
+    assert lines[1] == "1"
+    assert integrity(path) == "ok"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts a tmpfs")
+def test_no_room_for_a_store(tmp_path):
+    """Making one on a full disk fails clearly, and works later."""
+    with mounted(tmp_path / "tiny", "-o", "size=64k"):
+        (tmp_path / "tiny/ballast").write_bytes(bytes(56 << 10))
+        with pytest.raises(errors.StoreUnavailable, match=r"sweeps\.db"):
+            SqliteStore(tmp_path / "tiny/sweeps.db")
+        subprocess.run(["mount", "-o", "remount,size=4m", tmp_path / "tiny"], check=True)
+        with contextlib.closing(SqliteStore(tmp_path / "tiny/sweeps.db")) as store:
+            World(store)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts a tmpfs")
+def test_a_read_only_disk(tmp_path):
+    """A new store and an existing one: the path, the reason, and what to do."""
+    with mounted(tmp_path / "ro"):
+        with contextlib.closing(SqliteStore(tmp_path / "ro/old.db")) as store:
+            World(store)
+        subprocess.run(["mount", "-o", "remount,ro", tmp_path / "ro"], check=True)
+        for name in ("old.db", "new.db", "deep/new.db"):
+            with pytest.raises(errors.StoreUnavailable) as caught:
+                SqliteStore(tmp_path / "ro" / name)
+            assert name in str(caught.value)
+            assert "SWEEPWIDGET_STORE" in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission(tmp_path):
+    """As above, by mode."""
+    (tmp_path / "mine").mkdir(mode=0o500)
+    with pytest.raises(errors.StoreUnavailable, match="mine"):
+        SqliteStore(tmp_path / "mine/sweeps.db")
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs", "fuse.drive"])
+def test_a_network_disk_is_warned_of(tmp_path, monkeypatch, kind):
+    """The warning names the path and the way out."""
+    monkeypatch.setattr(module, "_file_system", lambda path: kind)
+    with pytest.warns(UserWarning, match=rf"{kind}.*SWEEPWIDGET_STORE"):
+        SqliteStore(tmp_path / "sweeps.db").close()
+
+
+def test_the_file_system_of_a_path(tmp_path):
+    """The innermost mount counts; blanks in its name are escaped; unknown is unknown."""
+    mounts = tmp_path / "mounts"
+    mounts.write_text("a / ext4 rw 0 0\nb /home nfs rw 0 0\nc /home/my\\040disk xfs rw 0 0\n")
+    found = [module._file_system(Path(path), mounts) for path in ("/x", "/home/u/s.db", "/home/my disk/s", "/homely")]
+    assert found == ["ext4", "nfs", "xfs", "ext4"]
+    assert module._file_system(Path("/x"), tmp_path / "nosuch") == ""
+
+
+# -- cost -------------------------------------------------------------------------------------------------------------
+
+
+def test_hot_statements_use_their_indexes(opened, path):
+    """No statement that runs per trial or per look reads a whole table."""
+    store = opened(path)
+    from sweepwidget.store import statements as sql
+
+    statements = [sql.LOCK_SWEEP, sql.LOCK_OF_RUN, sql.LOCK_OF_AGENT, sql.RUN_OF_REQUEST, sql.CLAIM, sql.CLAIMED, sql.HELD,
+                  sql.OPEN_RUN, sql.CLOSE, sql.RUNS_AFTER, sql.AGENTS_AFTER, sql.CHUNKS_BETWEEN, sql.TOLD, sql.BEAT,
+                  sql.CHUNKS_OF_RUN, sql.RECORDS_OF_RUN, sql.LIVING, sql.STOP_WAITING]  # fmt: skip
+    for statement in statements:
+        plan = store._connection.execute(f"EXPLAIN QUERY PLAN {statement}", (0,) * statement.count("?")).fetchall()
+        assert all("SCAN" not in step[3] for step in plan), (statement, plan)
+
+
+def test_the_log_stays_bounded(opened, path):
+    """The write-ahead log is moved into the file now and then, also while a reader looks."""
+    store, reader = opened(path), opened(path)
+    world = World(store)
+    run = world.begin()
+    for i in range(600):
+        store.log(points(run, i * 4000, (i + 1) * 4000))
+        if i % 50 == 0:
+            reader.changes(SWEEP, Cursor(), [])
+    assert path.with_name("sweeps.db-wal").stat().st_size < 40 << 20
