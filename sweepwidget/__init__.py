@@ -1,0 +1,142 @@
+"""Hyperparameter sweeps that live inside a Jupyter notebook: the W&B Sweeps API without an account or a server.
+
+>>> import sweepwidget as wandb
+>>> sweep_id = wandb.sweep({"method": "grid", "parameters": {"lr": {"values": [0.1, 0.01]}}})      # doctest: +SKIP
+>>> wandb.agent(sweep_id, function=train)      # doctest: +SKIP
+
+Importing does nothing: every name below is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .active_run import Run
+    from .api import (
+        agent,
+        alert,
+        cancel,
+        controller,
+        define_metric,
+        log,
+        log_artifact,
+        log_code,
+        login,
+        mark_preempting,
+        pause,
+        restore,
+        resume,
+        save,
+        setup,
+        stop,
+        stop_run,
+        sweep,
+        teardown,
+        unwatch,
+        use_artifact,
+        watch,
+    )
+    from .errors import ConfigError, ControllerError, Error, RunStopped, StoreError, SweepNotFound, UsageError
+    from .media import Artifact, Audio, Histogram, Html, Image, Plotly, Table, Video
+    from .public import Api
+    from .session import finish, init
+    from .settings import Settings
+    from .stores import use_store
+    from .term import AlertLevel, termerror, termlog, termwarn
+
+    run: Run | None
+    config: Any
+    summary: Any
+    __version__: str
+
+_HOMES = {
+    "active_run": "Run",
+    "api": "agent alert cancel controller define_metric log log_artifact log_code login mark_preempting pause restore "
+    "resume save setup stop stop_run sweep teardown unwatch use_artifact watch",
+    "errors": "ConfigError ControllerError Error RunStopped StoreError SweepNotFound UsageError",
+    "media": "Artifact Audio Histogram Html Image Plotly Table Video",
+    "public": "Api",
+    "session": "finish init",
+    "settings": "Settings",
+    "stores": "use_store",
+    "term": "AlertLevel termerror termlog termwarn",
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
+_LIVE = ("run", "config", "summary")
+"""Names whose meaning depends on where they are read: they are never kept."""
+
+__all__ = [
+    "AlertLevel",
+    "Api",
+    "Artifact",
+    "Audio",
+    "ConfigError",
+    "ControllerError",
+    "Error",
+    "Histogram",
+    "Html",
+    "Image",
+    "Plotly",
+    "Run",
+    "RunStopped",
+    "Settings",
+    "StoreError",
+    "SweepNotFound",
+    "Table",
+    "UsageError",
+    "Video",
+    "agent",
+    "alert",
+    "cancel",
+    "config",
+    "controller",
+    "define_metric",
+    "finish",
+    "init",
+    "log",
+    "log_artifact",
+    "log_code",
+    "login",
+    "mark_preempting",
+    "pause",
+    "restore",
+    "resume",
+    "run",
+    "save",
+    "setup",
+    "stop",
+    "stop_run",
+    "summary",
+    "sweep",
+    "teardown",
+    "termerror",
+    "termlog",
+    "termwarn",
+    "unwatch",
+    "use_artifact",
+    "use_store",
+    "watch",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        from importlib import import_module
+
+        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    if name in _LIVE:
+        from . import live
+
+        return getattr(live, name)()
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("sweepwidget")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

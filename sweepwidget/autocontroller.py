@@ -1,0 +1,137 @@
+"""The asyncio controller: steers a sweep from the loop thread for as long as somebody here works on it.
+
+Every process that works on a sweep runs one; whoever holds the lease decides, the others wait for it to fall free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import threading
+from concurrent.futures import Future
+
+from .errors import Error, StoreUnavailable
+from .loop import after_fork, event_loop, spawn
+from .model import SweepId, SweepState
+from .participant import participant
+from .search import Searcher
+from .steering import EXPIRE_EVERY_S, Steering
+from .stopping import Stopper
+from .store import Store
+
+REST_S = 0.004
+"""At least this between two steps: what happens meanwhile is decided together."""
+
+_own: dict[tuple[str, SweepId], tuple[Searcher | None, Stopper | None]] = {}
+"""Search and stopping functions that this process's user gave for a sweep: nobody else can steer it."""
+_running: dict[tuple[str, SweepId], AutoController] = {}
+_lock = threading.Lock()
+
+
+class AutoController:
+    """Steers one sweep while it has users (see `steering` and `let_go`)."""
+
+    def __init__(self, store: Store, sweep_id: SweepId) -> None:
+        searcher, stopper = _own.get((store.url, sweep_id), (None, None))
+        self.store, self.sweep_id = store, sweep_id
+        self.error: BaseException | None = None
+        self.users = 0
+        self.leaving = False
+        self._steering = Steering(store, sweep_id, f"auto-{secrets.token_hex(8)}", searcher, stopper)
+        self._bell = participant(store).bell
+        self._wake, self._woken = asyncio.Event(), False
+        self.task: Future[None] = spawn(self._run())
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            with self._bell.waking(self.wake):
+                participant(self.store).watch()
+                while not self.leaving and not self._steering.over:
+                    self._wake.clear()
+                    self._woken = False
+                    await asyncio.to_thread(self._step)
+                    stepped_at = loop.time()
+                    alarm = loop.call_later(EXPIRE_EVERY_S, self._wake.set)
+                    await self._wake.wait()
+                    alarm.cancel()
+                    await asyncio.sleep(stepped_at + REST_S - loop.time())
+        except Exception as error:  # noqa: BLE001  the user's search function: said where it can be seen
+            self.error = error
+            await asyncio.to_thread(self._pause, error)
+        finally:
+            await asyncio.to_thread(self._leave)
+            self._bell.ring()
+
+    def _step(self) -> None:
+        with contextlib.suppress(StoreUnavailable):  # agents say so; the next step looks again
+            self._steering.step()
+
+    def _leave(self) -> None:
+        with contextlib.suppress(Error):
+            if self.error is None:
+                self._steering.withdraw()
+            self._steering.release()
+
+    def _pause(self, error: Exception) -> None:
+        """Nobody can decide: waiting agents must be told, and the sweep can be resumed when it is mended."""
+        reason = f"the controller failed: {type(error).__name__}: {error}"
+        with contextlib.suppress(Error):
+            self._tell(reason)
+
+    def _tell(self, reason: str) -> None:
+        if self.store.sweep(self.sweep_id).state is SweepState.RUNNING:
+            self.store.set_state(self.sweep_id, SweepState.PAUSED, reason)
+
+    def wake(self) -> None:
+        """Have a step made soon; many calls, one step."""
+        if not self._woken:
+            self._woken = True
+            event_loop().call_soon_threadsafe(self._wake.set)
+
+
+def steer(store: Store, sweep_id: SweepId) -> AutoController:
+    """Have this process steer the sweep (or stand by) until `let_go` was called as often."""
+    with _lock:
+        running = _running.get((store.url, sweep_id))
+        if running is None or running.task.done():
+            running = _running[store.url, sweep_id] = AutoController(store, sweep_id)
+        running.users += 1
+        return running
+
+
+def let_go(controller: AutoController) -> None:
+    """One user fewer; the last one ends it and frees the lease (waits for the step in progress)."""
+    with _lock:
+        controller.users -= 1
+        if controller.users > 0:
+            return
+        key = (controller.store.url, controller.sweep_id)
+        if _running.get(key) is controller:
+            del _running[key]
+        controller.leaving = True
+    if not controller.task.done():
+        controller.wake()
+    with contextlib.suppress(RuntimeError):  # the interpreter is on its way out
+        controller.task.result()
+
+
+def use_own(store: Store, sweep_id: SweepId, searcher: Searcher | None, stopper: Stopper | None) -> None:
+    """The user's own search and stopping functions decide this sweep, in this process."""
+    _own[store.url, sweep_id] = (searcher, stopper)
+
+
+def has_own_search(store: Store, sweep_id: SweepId) -> bool:
+    """Whether this process knows the sweep's custom search function."""
+    return _own.get((store.url, sweep_id), (None, None))[0] is not None
+
+
+def _in_child() -> None:
+    """After a fork: the loop that drives these is the parent's."""
+    global _lock
+    _lock = threading.Lock()
+    _running.clear()
+
+
+after_fork(_in_child)

@@ -1,0 +1,231 @@
+"""This process's part in a store: it wakes who waits, sends heartbeats, ships logged points and passes stop orders on.
+
+One per store and process. While something here works, `tick` runs every 50 ms on the loop; it costs what changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from .errors import Error, Fenced
+from .loop import after_fork, event_loop, spawn
+from .model import AgentId, Cursor, Run, RunState, SweepId
+from .store import Store
+
+_log = logging.getLogger(__name__)
+
+TICK_S = 0.05
+FLUSH_S = 0.2
+LEASE_S = 30.0
+"""An agent that has not been heard of for so long has lost its run (agents on this machine are watched by process)."""
+
+
+class Bell:
+    """Rings whenever the store was written to, by this process or another. Waiters pass the count they have seen."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._wakers: set[Callable[[], None]] = set()
+        self.count = 0
+
+    def ring(self) -> None:
+        with self._changed:
+            self.count += 1
+            self._changed.notify_all()
+            wakers = tuple(self._wakers)
+        for wake in wakers:
+            wake()
+
+    def wait(self, seen: int, timeout_s: float) -> int:
+        """Block until the count differs from `seen` (or the time is over); returns the count."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.count != seen, timeout_s)
+            return self.count
+
+    @contextlib.contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Call `wake()` at every ring, from any thread."""
+        with self._changed:
+            self._wakers.add(wake)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._wakers.discard(wake)
+
+
+class Work(Protocol):
+    """A run that this process works on."""
+
+    id: str
+    attempt: int
+
+    def flush(self) -> None:
+        """Ship what was logged."""
+
+    def order_stop(self, reason: str, state: RunState | None = None) -> None:
+        """The run should end, as `state`."""
+
+
+class Participant:
+    """What this process does for its agents and runs in one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.bell = Bell()
+        self.pid = os.getpid()
+        self.runs: dict[tuple[str, int], Work] = {}
+        """Runs that this process logs to, by (id, attempt)."""
+        self.trouble = ""
+        """Why the last tick failed; '' when all is well."""
+        self._agents: dict[AgentId, SweepId | None] = {}
+        self._cursors: dict[SweepId, Cursor] = {}
+        self._lock = threading.Lock()
+        self._ticking = False
+        self._seen = -1
+        self._flushed_at = self._beat_at = 0.0
+        self._unsubscribe = store.subscribe(self.bell.ring)
+
+    # -- who works here -----------------------------------------------------------------------------------------
+
+    def keep(self, agent_id: AgentId, sweep_id: SweepId | None) -> None:
+        """Send heartbeats for an agent from now on."""
+        with self._lock:
+            self._agents[agent_id] = sweep_id
+        self._start()
+
+    def forget(self, agent_id: AgentId) -> None:
+        with self._lock:
+            self._agents.pop(agent_id, None)
+
+    def add(self, run: Work) -> None:
+        """Ship the run's points and pass stop orders on to it from now on."""
+        with self._lock:
+            self.runs[run.id, run.attempt] = run
+        self._start()
+
+    def remove(self, run: Work) -> None:
+        with self._lock:
+            self.runs.pop((run.id, run.attempt), None)
+
+    def watch(self) -> None:
+        """Tick while somebody waits for news of other processes (see `bell`)."""
+        self._start()
+
+    # -- ticking ------------------------------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        return not (self._agents or self.runs or self.bell._wakers)
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._ticking:
+                return
+            self._ticking = True
+        spawn(self._tick_until_idle())
+
+    async def _tick_until_idle(self) -> None:
+        now = event_loop().time
+        while True:
+            try:
+                if await asyncio.to_thread(self.tick, now()):
+                    self.trouble = ""
+            except Exception as error:  # noqa: BLE001  the store may be away for a while: keep trying, say it once
+                if isinstance(error, RuntimeError) and "after" in str(error) and "shutdown" in str(error):
+                    return  # the interpreter is on its way out, and takes no new work
+                if not self.trouble:
+                    _log.warning("sweepwidget cannot reach its store %s: %s", self.store.url, error)
+                self.trouble = str(error) or type(error).__name__
+            await asyncio.sleep(TICK_S)
+            with self._lock:
+                if self.idle:
+                    self._ticking = False
+                    return
+
+    def tick(self, now: float) -> bool:
+        """One look around; whether points were shipped, too. `now` is any monotonic clock, in seconds."""
+        if self.store.changed_elsewhere():
+            self.bell.ring()
+        if self.bell.count != self._seen:
+            self._seen = self.bell.count
+            self._pass_orders_on()
+        flushing = now - self._flushed_at >= FLUSH_S
+        if flushing:
+            self._flushed_at = now
+            self.flush()
+        if now - self._beat_at >= LEASE_S / 3:
+            self._beat_at = now
+            self._beat()
+        return flushing
+
+    def flush(self) -> None:
+        """Ship what has been logged since the last time."""
+        with self._lock:
+            runs = list(self.runs.values())
+        for run in runs:
+            try:
+                run.flush()
+            except Fenced as error:
+                run.order_stop(f"it was given to another agent ({error})")
+
+    def _beat(self) -> None:
+        with self._lock:
+            agents = list(self._agents)
+        if agents:
+            for row in self.store.heartbeat(agents, LEASE_S).values():
+                self._order(row)
+
+    def _pass_orders_on(self) -> None:
+        with self._lock:
+            sweeps = {sweep_id for sweep_id in self._agents.values() if sweep_id is not None}
+        for sweep_id in sweeps:
+            cursor = self._cursors.get(sweep_id, Cursor())
+            with contextlib.suppress(Error):
+                changes = self.store.changes(sweep_id, cursor, keys=())
+                self._cursors[sweep_id] = changes.cursor
+                for row in changes.runs:
+                    self._order(row)
+
+    def _order(self, row: Run) -> None:
+        """Tell runs here what the store says of them."""
+        for (run_id, attempt), run in list(self.runs.items()):
+            if run_id != row.id:
+                continue
+            if row.attempt != attempt or row.ended or row.deleted:
+                run.order_stop(
+                    "it was given to another agent" if row.attempt != attempt else f"it is {row.state.value}"
+                )
+            elif row.stop_reason:
+                run.order_stop(row.stop_reason, row.stop_state)
+
+    def close(self) -> None:
+        self._unsubscribe()
+
+
+_participants: dict[str, Participant] = {}
+_participants_lock = threading.Lock()
+
+
+def participant(store: Store) -> Participant:
+    """The one Participant of this process for a store."""
+    with _participants_lock:
+        known = _participants.get(store.url)
+        if known is None or known.pid != os.getpid() or known.store is not store:
+            known = _participants[store.url] = Participant(store)
+        return known
+
+
+def _in_child() -> None:
+    global _participants_lock
+    _participants_lock = threading.Lock()
+    _participants.clear()
+
+
+after_fork(_in_child)

@@ -1,0 +1,234 @@
+"""Steering a sweep: read what changed, decide, write the decision down. Blocking; whoever holds the lease calls `step`.
+
+A step costs what changed since the last one. The decision itself is `plan`, a pure function; this file only moves data.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from .errors import Fenced
+from .model import (
+    SWEEP_ENDED,
+    WAITING,
+    Agent,
+    AgentId,
+    Changes,
+    Cursor,
+    Lease,
+    Run,
+    RunId,
+    Suggestion,
+    Sweep,
+    SweepId,
+    SweepState,
+)
+from .plan import Best, Plan, plan
+from .process import this_process
+from .runs import Runs
+from .search import Searcher, searcher_for
+from .stopping import Stopper, stopper_for
+from .store import Store
+from .sweepconfig import SweepConfig
+
+LEASE_S = 10.0
+"""How long the right to steer lasts without a renewal (a dead holder on this machine is noticed at once)."""
+EXPIRE_EVERY_S = 0.5
+LOOK_AHEAD = 32
+"""At most so many runs are suggested ahead for each agent, where runs are short."""
+
+
+class Steering:
+    """One sweep as its controller sees it. Thread-safe: steps exclude each other.
+
+    `searcher` and `stopper` are the user's own, if any; else those that the configuration names. `curves` has the mirror
+    follow the metric's values even where no decision needs them.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sweep_id: SweepId,
+        owner: str,
+        searcher: Searcher | None = None,
+        stopper: Stopper | None = None,
+        curves: bool = False,
+    ) -> None:
+        self.store = store
+        self.owner = owner
+        self.sweep: Sweep = store.sweep(sweep_id)
+        self.lease: Lease | None = None
+        self._own_searcher, self._own_stopper, self._wants_curves = searcher, stopper, curves
+        self._step_lock = threading.RLock()
+        self._renewed_at = self._expired_at = self._tried_at = float("-inf")
+        self._start_over()
+
+    def _start_over(self) -> None:
+        """Begin the mirror anew: at first, and when the configuration was edited."""
+        self.config = SweepConfig.parse(self.sweep.config)
+        self.searcher: Searcher = self._own_searcher or searcher_for(self.config, self.sweep.seed)
+        self.stopper: Stopper | None = self._own_stopper or stopper_for(self.config)
+        decides_by_curves = self.stopper or self._has_target or not self.searcher.open_loop
+        self._reads_curves = bool(self._wants_curves or decides_by_curves)
+        self.runs = Runs(self.config.goal)
+        self.agents: dict[AgentId, Agent] = {}
+        self._pace = 1
+        self._best = Best()
+        self._cursor = Cursor()
+        self._ahead: set[RunId] = set()
+        """Runs that were added for demand, to be taken back when nobody is left to want them."""
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> Changes:
+        """Take in what happened since the last look."""
+        with self._step_lock:
+            keys = {self.config.goal.metric} if self.config.goal and self._reads_curves else set()
+            changes = self.store.changes(self.sweep.id, self._cursor, keys)
+            if changes.sweep is not None:
+                edited = changes.sweep.config_version != self.sweep.config_version
+                self.sweep = changes.sweep
+                if edited:
+                    self._start_over()
+                    return self.refresh()
+            self._cursor = changes.cursor
+            ended = len(self.runs.ended)
+            self.runs.apply(changes)
+            for agent in changes.agents:
+                if agent.gone:
+                    self.agents.pop(agent.id, None)
+                else:
+                    self.agents[agent.id] = agent
+            self._set_pace(len(self.runs.ended) - ended)
+            return changes
+
+    def _set_pace(self, ended: int) -> None:
+        """As many runs ahead for each agent as ended since the last look; more when an agent had to wait all the same."""
+        starved = ended > 0 and any(agent.waiting for agent in self.agents.values())
+        slower = self._pace - self._pace // 4
+        self._pace = min(max(ended + (self._pace if starved else 0), slower if ended else 1), LOOK_AHEAD)
+
+    @property
+    def _has_target(self) -> bool:
+        return self.config.metric is not None and self.config.metric.target is not None
+
+    @property
+    def ended(self) -> bool:
+        return self.sweep.state in SWEEP_ENDED
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to do: the sweep has ended, and so have its runs (those of the dead are closed first)."""
+        return self.ended and not self.runs.active
+
+    def demand(self) -> int:
+        """How many more runs the agents want now: one for each that waits and, where suggestions do not depend on
+        results, some ahead for each that works (never more than they said they would still take).
+        """
+        waiting = sum(run.state in WAITING for run in self.runs.active.values())
+        if self._has_target or not self.searcher.open_loop:
+            return sum(agent.waiting for agent in self.agents.values()) - waiting
+        groups: dict[str, list[Agent]] = defaultdict(list)
+        for agent in self.agents.values():
+            groups[agent.id.rpartition("-")[0]].append(agent)
+        return sum(_wanted_by(group, self._pace) for group in groups.values()) - waiting
+
+    # -- the lease ----------------------------------------------------------------------------------------------
+
+    def hold(self, force: bool = False) -> bool:
+        """Take or renew the lease; False while somebody else steers."""
+        now = time.monotonic()
+        if self.lease is not None and now - self._renewed_at < LEASE_S / 3:
+            return True
+        if self.lease is None and now - self._tried_at < EXPIRE_EVERY_S and not force:
+            return False
+        self._tried_at = now
+        self.lease = self.store.acquire(self.sweep.id, self.owner, this_process(), LEASE_S, force)
+        self._renewed_at = now
+        return self.lease is not None
+
+    def release(self) -> None:
+        """Let somebody else steer."""
+        if self.lease is not None:
+            self.store.release(self.lease)
+            self.lease = None
+
+    # -- deciding -----------------------------------------------------------------------------------------------
+
+    def step(self, force: bool = False) -> Plan | None:
+        """One look and one decision. None while somebody else steers."""
+        with self._step_lock:
+            try:
+                if not self.hold(force):
+                    return None
+                self._expire()
+                self.refresh()
+                if self.sweep.state is SweepState.PENDING and self.agents:
+                    self.begin()
+                demand = max(self.demand(), 0)
+                decided = plan(self.sweep, self.config, self.runs, demand, self.searcher, self.stopper, best=self._best)
+                self._write(decided)
+            except Fenced:
+                self.lease = None
+                return None
+            return decided
+
+    def begin(self) -> None:
+        """PENDING → RUNNING."""
+        if self.sweep.state is SweepState.PENDING:
+            self.sweep = self.store.set_state(self.sweep.id, SweepState.RUNNING, lease=self.lease)
+
+    def add(self, suggestions: Sequence[Suggestion]) -> Sequence[Run]:
+        """Write suggestions down as waiting runs, each with a seed of its own."""
+        assert self.lease is not None
+        first = self.runs.last_number + 1
+        seeds = [run_seed(self.sweep.seed, first + i) for i in range(len(suggestions))]
+        added = self.store.add_runs(self.lease, suggestions, seeds)
+        self.runs.apply_rows(added)
+        return added
+
+    def _write(self, decided: Plan) -> None:
+        if decided.add:
+            self._ahead |= {run.id for run in self.add(decided.add)}
+        for run_id, reason in decided.stop.items():
+            self.store.stop([run_id], reason)
+        if decided.finish:
+            self.sweep = self.store.set_state(self.sweep.id, SweepState.FINISHED, decided.finish, self.lease)
+
+    def withdraw(self) -> None:
+        """Nobody works here any more: take suggestions back that were made ahead and never begun."""
+        with self._step_lock:
+            if self.lease is None:
+                return
+            self.refresh()
+            if not self.agents and self.sweep.state is SweepState.RUNNING:
+                unbegun = self._ahead & self.runs.active.keys()
+                if unbegun:
+                    self.store.withdraw(self.lease, unbegun)
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        if now - self._expired_at >= EXPIRE_EVERY_S:
+            self._expired_at = now
+            assert self.lease is not None
+            self.store.expire(self.lease)
+
+
+def _wanted_by(group: Sequence[Agent], pace: int) -> int:
+    """Runs that the agents of one `agent()` call want, who share one count: those waiting, and `pace` ahead for each
+    as far as the count reaches (the latest claim knows it best, so the smallest number is the true one).
+    """
+    waiting = sum(agent.waiting for agent in group)
+    left = [agent.wanted - agent.waiting for agent in group if agent.wanted is not None]
+    ahead = pace * len(group) - waiting
+    return waiting + (min(ahead, max(min(left), 0)) if left else ahead)
+
+
+def run_seed(sweep_seed: int, number: int) -> int:
+    """The seed of run `number`: the same whenever the sweep is repeated with its seed. In [0, 2**31)."""
+    return int(np.random.SeedSequence([sweep_seed, number]).generate_state(1)[0]) >> 1

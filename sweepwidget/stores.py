@@ -1,0 +1,46 @@
+"""Which store this process uses: `use_store(url)`, else SWEEPWIDGET_STORE, else the user's own file."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from .loop import after_fork
+from .store import Store, open_store
+
+_lock = threading.Lock()
+_open: dict[tuple[int, str], Store] = {}
+_current: Store | None = None
+
+
+def use_store(url: str | Path) -> Store:
+    """Keep sweeps and runs there from now on: `use_store("sweeps.db")`. Returns the store."""
+    global _current
+    _current = store_at(url)
+    return _current
+
+
+def current_store() -> Store:
+    """The store in use; opened when first needed."""
+    if _current is not None:
+        return _current
+    return store_at(os.environ.get("SWEEPWIDGET_STORE") or None)
+
+
+def store_at(url: str | Path | None) -> Store:
+    """The one store object of this process for a URL."""
+    with _lock:
+        key = (os.getpid(), str(url or ""))
+        if key not in _open:
+            store = open_store(url)
+            _open[key] = _open.setdefault((os.getpid(), store.url), store)
+        return _open[key]
+
+
+def _in_child() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+after_fork(_in_child)

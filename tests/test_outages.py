@@ -1,0 +1,124 @@
+"""The store goes away for a while, processes fork, sweeps end under dead agents: agents go on, nothing is lost or doubled."""
+
+import multiprocessing
+import os
+import sqlite3
+import threading
+
+import pytest
+
+from sweepwidget.model import RunState
+from sweepwidget.store import sqlite
+
+RANDOM = {"method": "random", "metric": {"name": "loss"}, "parameters": {"x": {"min": 0.0, "max": 1.0}}}
+fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["while it trains", "as it ends"])
+def test_agents_outlast_a_locked_store(wandb, tmp_path, monkeypatch, capsys, moment):
+    """Another program keeps the file locked for longer than we wait: it is said once, and all goes on afterwards."""
+    monkeypatch.setattr(sqlite, "BUSY_S", 0.2)
+    wandb.use_store(tmp_path / "outage.db")
+    locked, free = threading.Event(), threading.Event()
+
+    def train():
+        run = wandb.init()
+        run.log({"loss": 1.0})
+        if moment == "as it ends":
+            other.execute("BEGIN EXCLUSIVE")
+            threading.Timer(1.5, free.set).start()
+            locked.set()
+        else:
+            other.execute("BEGIN EXCLUSIVE")
+            locked.set()
+            for i in range(30):
+                run.log({"loss": float(i)})
+                threading.Event().wait(0.05)
+            other.execute("ROLLBACK")
+            free.set()
+
+    other = sqlite3.connect(tmp_path / "outage.db", isolation_level=None, check_same_thread=False)
+    sweep_id = wandb.sweep(RANDOM)
+    handle = wandb.agent(sweep_id, function=train, count=1, block=False)
+    assert locked.wait(10)
+    assert free.wait(10)
+    if moment == "as it ends":
+        assert not handle.done
+        other.execute("ROLLBACK")
+    other.close()
+    assert handle.wait(20)
+    (run,) = wandb.Api().sweep(sweep_id).runs
+    assert "finished" == run.state
+    assert len(run.scan_history(["loss"])) == (1 if moment == "as it ends" else 31)
+    if moment == "as it ends":
+        assert 1 == capsys.readouterr().err.count("Trying again until it works")
+
+
+@fork
+def test_forked_processes_are_participants_of_their_own(wandb):
+    """Each child works on the sweep as another process would: every cell exactly once."""
+    sweep_id = wandb.sweep({"method": "grid", "parameters": {"a": {"values": list(range(24))}}})
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=wandb.agent, args=(sweep_id, wandb.init)) for _ in range(4)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+    assert [0] * 4 == [child.exitcode for child in children]
+    assert list(range(24)) == sorted(run.config["a"] for run in wandb.Api().sweep(sweep_id).runs)
+
+
+@fork
+def test_a_forked_child_that_exits_leaves_its_parents_run_alone(wandb):
+    """sys.exit in a child runs the exit handlers it inherited; the run is not its own."""
+    run = wandb.init()
+    child = multiprocessing.get_context("fork").Process(target=lambda: None)
+    child.start()
+    child.join(30)
+    pid = os.fork()
+    if pid == 0:
+        import atexit
+
+        atexit._run_exitfuncs()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    run.log({"x": 1})
+    assert "running" == wandb.Api().run(run.id).state
+    run.finish()
+
+
+def test_agents_that_have_ended_stay_so(wandb):
+    """Scaling them says what to do instead, and does not disturb others on the same sweep."""
+    sweep_id = wandb.sweep(RANDOM)
+    done = wandb.agent(sweep_id, function=wandb.init, count=1, block=False)
+    assert done.wait(10)
+    gate = threading.Event()
+    others = wandb.agent(sweep_id, function=lambda: gate.wait(10), count=3, block=False)
+    with pytest.raises(wandb.UsageError, match="these agents have ended"):
+        done.scale(2)
+    gate.set()
+    assert others.wait(10)
+    assert 4 == len(wandb.Api().sweep(sweep_id).runs)
+
+
+@fork
+def test_the_runs_of_the_dead_are_closed_after_the_sweeps_end(wandb):
+    """A process dies with a run of a sweep that was stopped meanwhile: the next who looks closes it."""
+    sweep_id = wandb.sweep(RANDOM)
+    reader, writer = os.pipe()
+
+    def die():
+        wandb.init()
+        os.write(writer, b"!")
+        threading.Event().wait(60)
+
+    child = multiprocessing.get_context("fork").Process(target=wandb.agent, args=(sweep_id, die))
+    child.start()
+    assert b"!" == os.read(reader, 1)
+    wandb.stop(sweep_id)
+    child.kill()
+    child.join()
+    assert "running" == wandb.Api().sweep(sweep_id).runs[0].state
+    wandb.agent(sweep_id, function=wandb.init)
+    assert wandb.Api().sweep(sweep_id).runs[0].state in {RunState.killed.value, RunState.crashed.value}
