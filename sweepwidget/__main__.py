@@ -1,0 +1,5 @@
+"""`python -m sweepwidget`."""
+
+from .cli import main
+
+raise SystemExit(main())
