@@ -160,7 +160,8 @@ class Agents:
                 self._stopping_now = True
                 runs = list(self._working.values())
             if runs:
-                self._store.stop([run.id for run in runs], "the agent was stopped", RunState.killed)
+                with contextlib.suppress(StoreUnavailable):  # the runs of this process are told all the same
+                    self._store.stop([run.id for run in runs], "the agent was stopped", RunState.killed)
                 for run in runs:
                     active = self._here.runs.get((run.id, run.attempt))
                     if active is not None:
@@ -178,8 +179,13 @@ class Agents:
                 raise UsageError(f"these agents have ended; start others with agent({self.sweep_id!r}, …)")
             missing = [slot for slot in range(n) if slot not in self._loops]
             self._loops |= {slot: Future() for slot in missing}  # all are known before the first can end
-        for slot in missing:
-            self._begin(slot)
+        for i, slot in enumerate(missing):
+            try:
+                self._begin(slot)
+            except BaseException:
+                for never in missing[i + 1 :]:
+                    self._ended(never, None)
+                raise
         self._here.bell.ring()
 
     def __repr__(self) -> str:
@@ -214,6 +220,12 @@ class Agents:
         """Stop now. Runs that do not react within the grace (programs have their kill delay before) are closed as killed;
         another interrupt ends the waiting, and kills programs. Returns the runs that are still in their code.
         """
+        try:
+            return self._abandon()
+        finally:
+            self._abandoned.set()
+
+    def _abandon(self) -> list[Run]:
         self.stop(now=True)
         grace_s = INTERRUPT_GRACE_S
         if isinstance(self._trial, trials.ProgramTrial) and self.running:
@@ -228,7 +240,6 @@ class Agents:
             stuck = list(self._working.values())
         for run in stuck:
             self._give_up(run)
-        self._abandoned.set()
         return stuck
 
     def _give_up(self, run: Run) -> None:
@@ -254,8 +265,9 @@ class Agents:
             raise
         future.add_done_callback(lambda ended: self._ended(slot, ended))
 
-    def _ended(self, slot: int, loop: Future[None]) -> None:
-        error = loop.exception() if not loop.cancelled() else None
+    def _ended(self, slot: int, loop: Future[None] | None) -> None:
+        """A loop has ended; None if it never began."""
+        error = loop.exception() if loop is not None and not loop.cancelled() else None
         if error is not None:
             self._errors.append(error)
             self._stopping.set()

@@ -88,6 +88,54 @@ def test_a_forked_child_that_exits_leaves_its_parents_run_alone(wandb):
     run.finish()
 
 
+def test_a_backend_that_cannot_start_all_loops_leaves_nobody_waiting(wandb):
+    """The error reaches the caller; the loops that began are ended by it, and the handle is done."""
+    from concurrent.futures import Future
+
+    class Stubborn:
+        slots = 3
+
+        def submit(self, fn, /, *args):
+            raise OSError("no more workers")
+
+        def interrupt(self, future: Future):
+            return False
+
+        def shutdown(self):
+            pass
+
+    sweep_id = wandb.sweep(RANDOM)
+    with pytest.raises(OSError, match="no more workers"):
+        wandb.agent(sweep_id, function=wandb.init, agents=3, backend=Stubborn())
+    wandb.agent(sweep_id, function=wandb.init, count=1)
+    assert ["finished"] == [run.state for run in wandb.Api().sweep(sweep_id).runs]
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_agents_whose_store_is_away(wandb, tmp_path, monkeypatch):
+    """They stop insisting, the error says so, and the points wait in the spool for whoever closes the run."""
+    monkeypatch.setattr(sqlite, "BUSY_S", 0.2)
+    wandb.use_store(tmp_path / "outage.db")
+    other = sqlite3.connect(tmp_path / "outage.db", isolation_level=None, check_same_thread=False)
+    locked = threading.Event()
+
+    def train():
+        run = wandb.init()
+        run.log({"loss": 1.0})
+        other.execute("BEGIN EXCLUSIVE")
+        locked.set()
+
+    sweep_id = wandb.sweep(RANDOM)
+    handle = wandb.agent(sweep_id, function=train, count=1, block=False)
+    assert locked.wait(10)
+    handle.abandon()
+    with pytest.raises(wandb.StoreError, match="locked"):
+        handle.wait(20)
+    assert handle.done
+    other.execute("ROLLBACK")
+    other.close()
+
+
 def test_agents_that_have_ended_stay_so(wandb):
     """Scaling them says what to do instead, and does not disturb others on the same sweep."""
     sweep_id = wandb.sweep(RANDOM)
