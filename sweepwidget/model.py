@@ -204,7 +204,7 @@ class Points:
     records: Sequence[tuple[int, str]] = ()
     """(step, JSON object) for the values that are not numbers."""
     summary: Mapping[str, Any] | None = None
-    """The summary as of `end`; None leaves it."""
+    """The writer's summary as of `end`; None leaves it. Named sources add to what is there, the nameless one replaces it."""
 
 
 @frozen

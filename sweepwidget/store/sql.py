@@ -419,7 +419,10 @@ class SqlStore(ABC):
             if points.summary is None:
                 tx.execute(sql.LOGGED, (offsets, points.run_id))
             else:
-                tx.execute(sql.LOGGED_SUMMARY, (offsets, dumps(points.summary), ledger.version, points.run_id))
+                # One of several processes of a run knows its own part of the summary.
+                before = json.loads(run.summary) if points.source else {}
+                text = dumps({**before, **points.summary})
+                tx.execute(sql.LOGGED_SUMMARY, (offsets, text, ledger.version, points.run_id))
 
     def finish(self, run_id: RunId, attempt: int, outcome: Outcome, points: Points | None = None) -> Run:
         blocks = () if points is None else blocks_of(points)

@@ -1076,3 +1076,13 @@ def test_withdrawn_runs_were_never_there(world):
     assert {run.id for run in ahead} <= {run.id for run in store.changes(world.sweep_id, Cursor()).runs if run.deleted}
     (again,) = world.add(1)
     assert 2 == again.number
+
+
+def test_the_processes_of_a_run_share_its_summary(world):
+    """Each named source adds what it knows; the run's only writer, without a name, replaces it."""
+    run = world.begin()
+    for source, summary in (("p1", {"a": 1, "both": 1}), ("p2", {"b": 2, "both": 2})):
+        world.store.log(points(run, 0, 1, source, summary=summary))
+    assert {"a": 1, "b": 2, "both": 2} == world.store.run(run.id).summary
+    world.store.log(points(run, 0, 1, summary={"c": 3}))
+    assert {"c": 3} == world.store.run(run.id).summary
