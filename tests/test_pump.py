@@ -93,13 +93,13 @@ def test_queued_cells_wait_and_keep_their_order(kernel, click):
 
 
 @pytest.mark.slow
-def test_completion_waits_and_is_answered(kernel, click):
-    """A completion asked for during the wait is answered after it."""
+def test_help_waits_and_is_answered(kernel, click):
+    """Help (or a completion) asked for during the wait is answered after it."""
     cell = block(kernel, "pump_while(lambda: not said('go'))")
-    asked = kernel.send("complete_request", {"code": "clic", "cursor_pos": 4})
+    asked = kernel.send("inspect_request", {"code": "clicks", "cursor_pos": 6, "detail_level": 0})
     click("go")
     kernel.finish(cell)
-    assert "clicks" in kernel.reply(asked)["content"]["matches"]
+    assert kernel.reply(asked)["content"]["found"]
 
 
 @pytest.mark.slow
@@ -131,10 +131,10 @@ def test_interrupt_is_a_keyboard_interrupt(kernel, click):
 def test_an_error_in_the_predicate_passes_through(kernel, click):
     """What the predicate raises ends the wait; messages and cells that came meanwhile are not lost."""
     cell = block(kernel, "pump_while(lambda: 1 / (not said('zero')))")
-    queued = kernel.send("complete_request", {"code": "orde", "cursor_pos": 4})
+    queued = kernel.send("inspect_request", {"code": "order", "cursor_pos": 5, "detail_level": 0})
     click("zero")
     assert kernel.finish(cell).error == "ZeroDivisionError: division by zero"
-    assert kernel.reply(queued)["content"]["matches"] == ["order"]
+    assert kernel.reply(queued)["content"]["found"]
     assert kernel.run("print(1)").stdout == "1\n"
 
 
