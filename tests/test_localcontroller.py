@@ -356,6 +356,7 @@ def test_print_actions_space_and_summary(wandb, capsys):
     config = {
         "method": "grid",
         "metric": {"name": "loss"},
+        "controller": {"type": "local"},
         "parameters": {"p1": {"values": [2, 1]}, "p2": {"value": None}},
     }
 
