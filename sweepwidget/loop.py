@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from concurrent.futures.thread import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ def event_loop() -> asyncio.AbstractEventLoop:
     with _lock:
         if _loop is None or _pid != os.getpid():
             loop = asyncio.new_event_loop()
+            # Ours, not asyncio's at its first use: that import registers fork hooks, and may do so amid another thread's fork.
+            loop.set_default_executor(ThreadPoolExecutor(8, "sweepwidget-store"))
             threading.Thread(target=loop.run_forever, name="sweepwidget-loop", daemon=True).start()
             _loop, _pid = loop, os.getpid()
         return _loop
