@@ -88,7 +88,7 @@ class Store(Protocol):
         """Give the right back, so that others need not wait for it to lapse. Harmless when it is already lost."""
 
     def add_runs(self, lease: Lease, suggestions: Sequence[Suggestion], seeds: Sequence[int]) -> Sequence[Run]:
-        """Append waiting runs, numbered on. Fenced if the lease has been taken over. Ids are 8 characters, base-36;
+        """Append waiting runs, numbered on. None once the sweep has ended. Fenced if the lease has been taken over. Ids are 8 characters, base-36;
         names are `<adjective>-sweep-<number>`.
         """
 

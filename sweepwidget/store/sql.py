@@ -247,6 +247,9 @@ class SqlStore(ABC):
             n = self._number(tx, lease.sweep_id)
             _, project, entity = self._identity(tx, n)
             ledger = self._lock_sweep(tx, n, lease=lease, numbers=len(suggestions))
+            if SweepState(ledger.state) in SWEEP_ENDED:  # ended since the controller decided: nobody would claim them
+                tx.undo()
+                return []
             first = ledger.numbers - len(suggestions) + 1
             runs = []
             for number, (suggestion, seed) in enumerate(zip(suggestions, seeds, strict=True), first):
