@@ -473,8 +473,3 @@ def setup(*args: Any, **options: Any) -> None:
 def teardown(exit_code: int | None = None) -> None:
     """End the current run, if there is one."""
     session.finish(exit_code)
-
-
-def in_notebook() -> bool:
-    """Whether this process is a Jupyter kernel."""
-    return session._in_notebook()

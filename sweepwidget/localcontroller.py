@@ -67,7 +67,6 @@ class LocalController:
     ) -> None:
         self._store, self._create_sweep, self._start_agents = store, create_sweep, start_agents
         self._configured: dict[str, Any] = {}
-        self._whole = False
         self._function: Callable[[], Any] | None = None
         self._searcher: Searcher | None = None
         self._stopper: Stopper | None = None
@@ -157,7 +156,6 @@ class LocalController:
         if self._configured:
             raise ControllerError("Already configured.")
         self._configured = dict(SweepConfig.parse(sweep_dict_or_config).to_dict())
-        self._whole = True
 
     def create(self) -> str:
         """Keep the sweep; prints and returns its id."""

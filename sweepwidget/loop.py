@@ -47,11 +47,6 @@ def spawn(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
     return asyncio.run_coroutine_threadsafe(coroutine, event_loop())
 
 
-def call(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the loop and wait for its result (never from the loop itself)."""
-    return spawn(coroutine).result()
-
-
 def _in_child() -> None:
     global _lock, _loop
     _lock, _loop = threading.Lock(), None

@@ -90,7 +90,7 @@ class Participant:
         self._ticking = False
         self._seen = -1
         self._flushed_at = self._beat_at = 0.0
-        self._unsubscribe = store.subscribe(self.bell.ring)
+        store.subscribe(self.bell.ring)
 
     # -- who works here -----------------------------------------------------------------------------------------
 
@@ -204,9 +204,6 @@ class Participant:
                 )
             elif row.stop_reason:
                 run.order_stop(row.stop_reason, row.stop_state)
-
-    def close(self) -> None:
-        self._unsubscribe()
 
 
 _participants: dict[str, Participant] = {}

@@ -50,6 +50,8 @@ _lock = threading.Lock()
 _open: list[Trial] = []
 """Trials of this process, in the order they began."""
 _plain: Run | None = None
+_unclosed: dict[str, Run] = {}
+"""Runs that this process began with a plain `init()` and has not finished, by id."""
 _attached: Trial | None = None
 
 
@@ -247,7 +249,8 @@ def _init_plain(
         run = Run(store, row, jupyter=_in_notebook(), on_finish=lambda run: _close_plain(run, owner.id))
         participant(store).keep(owner.id, None)
         participant(store).add(run)
-        atexit.register(_close_at_exit, run)
+        _unclosed[run.id] = run
+        atexit.register(_close_at_exit)
     if reinit != "create_new":
         _plain = run
     return run
@@ -259,10 +262,12 @@ def _disabled(row: RunRow) -> RunRow:
     return evolve(row, name=f"dummy-{row.id}", project="dummy")
 
 
-def _close_plain(run: Run, owner: AgentId, state: RunState | None = None) -> None:
-    atexit.unregister(_close_at_exit)
+def _close_plain(run: Run, owner: AgentId) -> None:
+    _unclosed.pop(run.id, None)
+    if not _unclosed:
+        atexit.unregister(_close_at_exit)
     here = participant(run._store)
-    state = state or (RunState.failed if run.exit_code else RunState.finished)
+    state = RunState.failed if run.exit_code else RunState.finished
     try:
         run.close(Outcome(state, run.exit_code or 0, summary=run.final_summary()))
     except Fenced as error:
@@ -273,12 +278,12 @@ def _close_plain(run: Run, owner: AgentId, state: RunState | None = None) -> Non
         run._store.leave(owner)
 
 
-def _close_at_exit(run: Run) -> None:
-    """A script that ends closes its run: as failed when an exception ended it (Python leaves it in `sys.last_value`)."""
-    if run.pid != os.getpid():
-        return  # a forked child that leaves by sys.exit: the run is its parent's
+def _close_at_exit() -> None:
+    """A script that ends closes its runs: as failed when an exception ended it (Python leaves it in `sys.last_value`)."""
     crashed = not _in_notebook() and getattr(sys, "last_value", None) is not None
-    run.finish(exit_code=1 if crashed else 0)
+    for run in list(_unclosed.values()):
+        if run.pid == os.getpid():  # a forked child that leaves by sys.exit must leave its parent's runs alone
+            run.finish(exit_code=1 if crashed else 0)
 
 
 def _attach() -> Trial | None:

@@ -443,6 +443,23 @@ def test_an_unfinished_run_of_a_script_is_closed_at_exit(tmp_path):
     store.close()
 
 
+def test_every_unfinished_run_of_a_script_is_closed_at_exit(tmp_path):
+    """Finishing one of two runs does not keep the other from being closed when the script ends."""
+    import subprocess
+    import sys
+
+    import sweepwidget
+
+    code = (
+        "import sweepwidget as w; w.use_store('s.db'); a = w.init(); b = w.init(reinit='create_new'); "
+        "b.log(dict(x=1)); a.finish(); print(a.id, b.id)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    store = sweepwidget.use_store(tmp_path / "s.db")
+    assert ["finished"] * 2 == [sweepwidget.Api().run(run_id).state for run_id in done.stdout.split()[-2:]]
+    store.close()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_what_a_forked_child_logs_is_kept(wandb):
     """The child's rows are on disk when its log returns, and are taken in when the run is closed; no spool is left."""
