@@ -7,35 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 import threading
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from . import autocontroller, trials
+from .agentloop import AgentLoop
+from .announcer import Announcer, Listener
 from .backends import AgentBackend
 from .backends.child import KILL
 from .errors import StoreError, StoreUnavailable, UsageError
 from .failures import FailureRules
-from .model import SWEEP_ENDED, Agent, AgentId, Outcome, Run, RunState, Sweep, SweepId
-from .participant import LEASE_S, participant
+from .model import Agent, AgentId, Outcome, Run, RunState, Sweep, SweepId
+from .participant import participant
+from .patience import Patience
 from .process import this_process
 from .pump import pump_while
-from .runs import summary_value
 from .store import Store
-from .term import termerror, termlog, termwarn
+from .term import termlog
 
-T = TypeVar("T")
-
-RETRY_S = 2.0
-"""The longest pause between two tries while the store is away."""
-SHOWN_ERRORS = 3
-"""So many different tracebacks are shown; every run keeps its own."""
 INTERRUPT_GRACE_S = 5.0
 """How long an interrupted run may take to reach its next `log()` before it is given up."""
 
@@ -61,14 +56,6 @@ class Budget:
         with self._lock:
             if self.left is not None:
                 self.left += 1
-
-
-class Listener(Protocol):
-    """Whoever shows the progress of agents. Called from their threads; must be quick and never raise."""
-
-    def started(self, run: Run) -> None: ...
-    def ended(self, run: Run) -> None: ...
-    def close(self) -> None: ...
 
 
 class Agents:
@@ -101,7 +88,8 @@ class Agents:
         """Runs begun so far."""
         self._store, self._sweep, self._trial, self._backend = store, sweep, trial, backend
         self._backend_name = backend_name
-        self._budget, self._rules, self._listener = Budget(count or None), rules, listener
+        self._budget, self._rules = Budget(count or None), rules
+        self._announcer = Announcer(listener, metric)
         self._provenance = provenance
         self._here = participant(store)
         self._lock = threading.Lock()
@@ -113,11 +101,8 @@ class Agents:
         self._target = 0
         self._callbacks: list[Callable[[], object]] = []
         self._errors: list[BaseException] = []
-        self._shown_errors: set[str] = set()
         self._over = False
-        self._abandoned = threading.Event()
-        self._store_away = False
-        self._metric = metric
+        self._patience = Patience()
         self._controller = autocontroller.steer(store, sweep.id) if steer else None
 
     # -- for the user -------------------------------------------------------------------------------------------
@@ -204,8 +189,7 @@ class Agents:
 
     def close(self) -> None:
         """The last look at the progress."""
-        if self._listener is not None:
-            self._listener.close()
+        self._announcer.close()
 
     def raise_error(self) -> None:
         """Raise what ended the agents, if it was an error."""
@@ -223,7 +207,7 @@ class Agents:
         try:
             return self._abandon()
         finally:
-            self._abandoned.set()
+            self._patience.over.set()
 
     def _abandon(self) -> list[Run]:
         self.stop(now=True)
@@ -289,24 +273,6 @@ class Agents:
         for callback in callbacks:
             callback()
 
-    def _insist(self, action: Callable[[], T]) -> T:
-        """Do what must not be lost, however long the store is away (a full disk, another program's lock)."""
-        pause_s = 0.1
-        while True:
-            try:
-                result = action()
-            except StoreUnavailable as error:
-                if self._abandoned.is_set():
-                    raise
-                if not self._store_away:
-                    self._store_away = True
-                    termwarn(f"{error}\nTrying again until it works; nothing is lost meanwhile.")
-                self._abandoned.wait(pause_s)
-                pause_s = min(2 * pause_s, RETRY_S)
-            else:
-                self._store_away = False
-                return result
-
     def _work(self, slot: int) -> None:
         agent = Agent(
             AgentId(f"{self.id}-{slot}"),
@@ -314,91 +280,64 @@ class Agents:
             this_process(),
             self._backend_name,
             provenance=self._provenance,
+            crew=self.id,
         )
-        self._insist(lambda: self._store.join(agent, LEASE_S))
-        self._here.keep(agent.id, agent.sweep_id)
-        try:
-            while not self._leaving(slot):
-                may, wanted = self._budget.take()
-                if not may:
-                    return
-                run = self._claim(slot, agent.id, wanted)
-                if run is None:
-                    self._budget.give_back()
-                    return
-                self._try(slot, run)
-        finally:
-            self._here.forget(agent.id)
-            self._insist(lambda: self._store.leave(agent.id))
+        AgentLoop(self._store, agent, self._trial, _Slot(self, slot)).work()
 
     def _leaving(self, slot: int) -> bool:
         return self._stopping.is_set() or slot >= self._target
 
-    def _tell(self, closed: Run) -> None:
-        if closed.state is RunState.failed and closed.error:
-            self._show_failure(closed)
-        if closed.state is RunState.finished:
-            self._check_metric(closed)
-        if self._listener is not None:
-            self._listener.ended(closed)
-
-    def _show_failure(self, run: Run) -> None:
-        """A traceback as a script would show it: the first one, and later ones that end differently."""
-        last = run.error.strip().splitlines()[-1]
-        if last in self._shown_errors or len(self._shown_errors) >= SHOWN_ERRORS:
-            return
-        self._shown_errors.add(last)
-        termerror(f"Run {run.id} errored: {last}", details=run.error)
-
-    def _check_metric(self, run: Run) -> None:
-        """Say once when the sweep's metric is not among what runs log: a misspelt name searches in the dark."""
-        metric, self._metric = self._metric, None
-        logged = [key for key in run.summary if not key.startswith("_")]
-        if metric is not None and logged and metric not in logged and summary_value(run.summary, metric) is None:
-            termwarn(
-                f"The sweep's metric is {metric!r}, but run {run.name} logged only {', '.join(logged[:10])}: nothing can be "
-                "optimised or stopped early by it."
-            )
-
-    def _claim(self, slot: int, agent_id: AgentId, wanted: int | None) -> Run | None:
-        """The next run, waiting for one as long as the sweep may give one."""
-        request, bell = secrets.token_hex(8), self._here.bell
-        marked = False
-        while not self._leaving(slot):
-            seen = bell.count
-            run = self._insist(lambda: self._store.claim(agent_id, request, wanted))
-            if run is not None:
-                return run
-            if self._controller is not None and self._controller.error is not None:
-                raise self._controller.error
-            if self._insist(lambda: self._store.sweep(SweepId(self.sweep_id))).state in SWEEP_ENDED:
-                return None
-            if marked:
-                bell.wait(seen, 1.0)
-            marked = True  # the first claim rang the bell itself, to say that this agent waits: look once more
-        return None
-
-    def _try(self, slot: int, run: Run) -> None:
+    def _began(self, slot: int, run: Run) -> None:
         with self._lock:
             self._working[slot] = run
             self.begun += 1
             late = self._stopping_now  # it was claimed while the others were told to stop
-        if self._listener is not None:
-            self._listener.started(run)
+        self._announcer.started(run)
         if late:
             self._store.stop([run.id], "the agent was stopped", RunState.killed)
-        ended = self._trial(run)
-        if os.getpid() != self._here.pid:
-            os._exit(0)  # the function forked, and this is the child that came back from it too
-        closed = self._insist(lambda: trials.close(self._store, run, ended))
+
+    def _came_of(self, slot: int, ended: trials.Ended, closed: Run | None) -> None:
         with self._lock:
             self._working.pop(slot, None)
         if closed is not None:
-            self._tell(closed)
+            self._announcer.ended(closed)
         if ended.counted and (why := self._rules.after(ended.outcome.state, time.monotonic())):
             self.failure = why
             self._stopping.set()
             self._here.bell.ring()
         if ended.interrupted is not None:
             self._stopping.set()
-            raise ended.interrupted
+
+
+@frozen
+class _Slot:
+    """One of the agents, as its loop sees whom it works for."""
+
+    agents: Agents
+    number: int
+
+    @property
+    def patience(self) -> Patience:
+        return self.agents._patience
+
+    def leaving(self) -> bool:
+        return self.agents._leaving(self.number)
+
+    def take(self) -> tuple[bool, int | None]:
+        return self.agents._budget.take()
+
+    def give_back(self) -> None:
+        self.agents._budget.give_back()
+
+    def trouble(self) -> BaseException | None:
+        controller = self.agents._controller
+        return None if controller is None else controller.error
+
+    def waits_on(self, idle_s: float) -> bool:
+        return True
+
+    def began(self, run: Run) -> None:
+        self.agents._began(self.number, run)
+
+    def ended(self, run: Run, ended: trials.Ended, closed: Run | None) -> None:
+        self.agents._came_of(self.number, ended, closed)

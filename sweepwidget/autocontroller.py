@@ -33,7 +33,7 @@ class AutoController:
     """Steers one sweep while it has users (see `steering` and `let_go`)."""
 
     def __init__(self, store: Store, sweep_id: SweepId) -> None:
-        searcher, stopper = _own.get((store.url, sweep_id), (None, None))
+        searcher, stopper = _own.get((store.link, sweep_id), (None, None))
         self.store, self.sweep_id = store, sweep_id
         self.error: BaseException | None = None
         self.users = 0
@@ -94,9 +94,9 @@ class AutoController:
 def steer(store: Store, sweep_id: SweepId) -> AutoController:
     """Have this process steer the sweep (or stand by) until `let_go` was called as often."""
     with _lock:
-        running = _running.get((store.url, sweep_id))
+        running = _running.get((store.link, sweep_id))
         if running is None or running.task.done():
-            running = _running[store.url, sweep_id] = AutoController(store, sweep_id)
+            running = _running[store.link, sweep_id] = AutoController(store, sweep_id)
         running.users += 1
         return running
 
@@ -107,7 +107,7 @@ def let_go(controller: AutoController) -> None:
         controller.users -= 1
         if controller.users > 0:
             return
-        key = (controller.store.url, controller.sweep_id)
+        key = (controller.store.link, controller.sweep_id)
         if _running.get(key) is controller:
             del _running[key]
         controller.leaving = True
@@ -119,12 +119,12 @@ def let_go(controller: AutoController) -> None:
 
 def use_own(store: Store, sweep_id: SweepId, searcher: Searcher | None, stopper: Stopper | None) -> None:
     """The user's own search and stopping functions decide this sweep, in this process."""
-    _own[store.url, sweep_id] = (searcher, stopper)
+    _own[store.link, sweep_id] = (searcher, stopper)
 
 
 def has_own_search(store: Store, sweep_id: SweepId) -> bool:
     """Whether this process knows the sweep's custom search function."""
-    return _own.get((store.url, sweep_id), (None, None))[0] is not None
+    return _own.get((store.link, sweep_id), (None, None))[0] is not None
 
 
 def _in_child() -> None:

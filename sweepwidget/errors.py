@@ -6,6 +6,7 @@
      ├─ ControllerError        the local controller was used out of order
      ├─ SweepNotFound          no sweep (or run) of that id in this store (also a ValueError)
      ├─ TransitionError        a state change that the transition tables do not know
+     ├─ Dismissed              an agent asked for a run after it was told to leave
      └─ StoreError             the store cannot do what was asked
          ├─ StoreUnavailable   not there, read-only, full, locked by somebody else
          ├─ StoreVersion       written by a newer sweepwidget
@@ -51,6 +52,10 @@ class SweepNotFound(Error, ValueError):  # noqa: N818  (reads as what happened)
 
 class TransitionError(Error):
     """A state change that the transition tables do not know."""
+
+
+class Dismissed(Error):  # noqa: N818
+    """An agent asked for another run after it was told to leave, or when the count of its crew was used up."""
 
 
 class StoreError(Error):

@@ -177,6 +177,10 @@ class Agent:
     provenance: str = ""
     """Its runs carry it (see Run.provenance)."""
     started_at: float = 0.0
+    crew: str = ""
+    """Agents of one crew share a count (see `Store.allow`)."""
+    leaving: bool = False
+    """It was told to leave after its current run."""
 
 
 @frozen(eq=False)
@@ -223,6 +227,32 @@ class Suggestion:
 
     config: Config
     info: Mapping[str, Any] = field(factory=dict)
+
+
+class Scope(str, Enum):
+    """What the holder of a token may do; each includes the ones before it."""
+
+    observe = "observe"
+    run = "run"
+    control = "control"
+
+    def includes(self, other: Scope) -> bool:
+        order = list(Scope)
+        return order.index(self) >= order.index(other)
+
+
+@frozen
+class Token:
+    """The right to use a store from elsewhere. The token itself is known to its holder alone."""
+
+    digest: str
+    """SHA-256 of the token, in hexadecimal."""
+    sweep_id: SweepId | None
+    """The one sweep it is for; None: the whole store."""
+    scope: Scope
+    created_at: float
+    expires_at: float | None = None
+    label: str = ""
 
 
 @frozen

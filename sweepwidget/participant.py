@@ -213,9 +213,9 @@ _participants_lock = threading.Lock()
 def participant(store: Store) -> Participant:
     """The one Participant of this process for a store."""
     with _participants_lock:
-        known = _participants.get(store.url)
+        known = _participants.get(store.link)
         if known is None or known.pid != os.getpid() or known.store is not store:
-            known = _participants[store.url] = Participant(store)
+            known = _participants[store.link] = Participant(store)
         return known
 
 

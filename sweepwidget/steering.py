@@ -135,7 +135,7 @@ class Steering:
             return sum(agent.waiting for agent in self.agents.values()) - waiting
         groups: dict[str, list[Agent]] = defaultdict(list)
         for agent in self.agents.values():
-            groups[agent.id.rpartition("-")[0]].append(agent)
+            groups[agent.crew or agent.id].append(agent)
         return sum(_wanted_by(group, self._pace) for group in groups.values()) - waiting
 
     # -- the lease ----------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ def store_at(url: str | Path | None) -> Store:
         key = (os.getpid(), str(url or ""))
         if key not in _open:
             store = open_store(url)
-            _open[key] = _open.setdefault((os.getpid(), store.url), store)
+            _open[key] = _open.setdefault((os.getpid(), store.link), store)
         return _open[key]
 
 

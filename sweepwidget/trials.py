@@ -188,7 +188,7 @@ class ProgramTrial:
         with RunOutput(folder) as output:
             return run_program(
                 line.argv,
-                env=child_env(os.environ, self.store.url, SweepId(self.sweep_id), row, params),
+                env=child_env(os.environ, self.store.link, SweepId(self.sweep_id), row, params),
                 cwd=self.cwd,
                 output=output,
                 should_stop=lambda: program.told,

@@ -32,6 +32,7 @@ from ..model import (
     Sweep,
     SweepId,
     SweepState,
+    Token,
 )
 
 
@@ -39,7 +40,9 @@ class Store(Protocol):
     """Where sweeps, runs, agents and points are kept."""
 
     url: str
-    """What `open_store` was given; an agent in another process opens the same."""
+    """Names the store to people: it holds no password and no token."""
+    link: str
+    """What another process opens the same store with. It may hold a secret: never shown, logged or put in a message."""
     folder: Path
     """For files beside the store: spools, outputs, media. Made when first needed, mode 0700."""
 
@@ -112,11 +115,19 @@ class Store(Protocol):
     def leave(self, agent_id: AgentId) -> None:
         """The agent is gone for good; a run it still holds waits again, however many attempts there were."""
 
+    def allow(self, crew: str, sweep_id: SweepId, runs: int | None) -> None:
+        """How many more runs the agents of a crew may begin (None: no limit); 0 sends them home. A run that an agent
+        begins counts, unless the agent is lost and the run waits again.
+        """
+
+    def dismiss(self, agent_ids: Collection[AgentId]) -> None:
+        """Tell agents to leave after their current run. Those that are gone are left alone."""
+
     def claim(self, agent_id: AgentId, request_id: str, wanted: int | None = None) -> Run | None:
         """The first waiting run becomes this agent's (preempted ones first, then by number); its lease begins in the
         same transaction. None, and the agent is marked waiting, when there is none or the sweep is not RUNNING.
         `wanted` is how many runs the agent would still take, this one included. The same request again gets the same
-        run.
+        run. Dismissed if the agent was told to leave, or its crew may begin no more.
         """
 
     def start_run(self, run: Run, agent: Agent, ttl_s: float) -> Run:
@@ -188,6 +199,22 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of connections. The store object may not be used again."""
+
+
+class TokenStore(Protocol):
+    """A store that can be shared: it knows who may use it from elsewhere (see hub/)."""
+
+    def keep_token(self, token: Token) -> None:
+        """Keep a new token's digest, scope and term."""
+
+    def token(self, digest: str) -> Token | None:
+        """The token of a digest; None if there is none, or it was revoked. Expired ones are found."""
+
+    def tokens(self) -> Sequence[Token]:
+        """All tokens, newest first."""
+
+    def revoke(self, digest: str) -> bool:
+        """Forget a token: whoever holds it is nobody from now on. False if there is none."""
 
 
 def open_store(url: str | Path | None = None) -> Store:

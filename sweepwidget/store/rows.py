@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import NotAStore
-from ..model import Agent, Process, Run, RunId, RunState, Sweep, SweepId, SweepState
+from ..model import Agent, Process, Run, RunId, RunState, Scope, Sweep, SweepId, SweepState, Token
 
 RUN_COLUMNS = (
     "id, sweep, number, config, state, attempt, name, agent_id, summary, info, seed, created_at, started_at, ended_at, "
@@ -24,7 +24,7 @@ RUN_COLUMNS = (
 """In the order of the fields of `Run`."""
 SWEEP_COLUMNS = "id, config, state, reason, seed, project, entity, created_at, config_version"
 """In the order of the fields of `Sweep`."""
-AGENT_COLUMNS = "id, sweep, process, backend, waiting, wanted, gone, provenance, started_at"
+AGENT_COLUMNS = "id, sweep, process, backend, waiting, wanted, gone, provenance, started_at, crew, leaving"
 """In the order of the fields of `Agent`."""
 
 _RUN_STATES = {state.value: state for state in RunState}
@@ -114,8 +114,22 @@ def sweep_of(row: Sequence[Any]) -> Sweep:
 
 def agent_of(row: Sequence[Any], sweep_id: SweepId | None) -> Agent:
     return Agent(
-        row[0], sweep_id or SweepId(""), process_of(row[2]), row[3], bool(row[4]), row[5], bool(row[6]), *row[7:]
+        row[0],
+        sweep_id or SweepId(""),
+        process_of(row[2]),
+        row[3],
+        bool(row[4]),
+        row[5],
+        bool(row[6]),
+        provenance=row[7],
+        started_at=row[8],
+        crew=row[9],
+        leaving=bool(row[10]),
     )
+
+
+def token_of(row: Sequence[Any]) -> Token:
+    return Token(row[0], row[1], Scope(row[2]), *row[3:])
 
 
 def process_of(text: str) -> Process:

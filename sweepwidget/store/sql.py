@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from attrs import evolve
 
-from ..errors import Fenced, SweepNotFound, UsageError
+from ..errors import Dismissed, Fenced, SweepNotFound, UsageError
 from ..model import (
     ENDED,
     SWEEP_ENDED,
@@ -41,6 +41,7 @@ from ..model import (
     Sweep,
     SweepId,
     SweepState,
+    Token,
     check_run_move,
     check_sweep_move,
 )
@@ -58,6 +59,7 @@ from .rows import (
     run_of,
     sweep_of,
     text_of,
+    token_of,
 )
 from .transaction import Transaction
 
@@ -66,6 +68,8 @@ log = logging.getLogger(__name__)
 PENDING, RUNNING, CRASHED, KILLED = RunState.pending, RunState.running, RunState.crashed, RunState.killed
 GONE, LEFT = 1, 2
 """`agent.gone`: one that is merely gone may have been frozen, and come back; one that has left does not."""
+NO_MORE = -1
+"""The allowance of a crew that was sent home: a run that is given back does not bring it back."""
 PLAIN = 0
 """The number of the ledger for runs without a sweep."""
 
@@ -91,6 +95,7 @@ class SqlStore(ABC):
     """The verbs of `Store`. A dialect gives the transactions, the clock of leases and the places."""
 
     url: str
+    link: str
     folder: Path
     _read: AbstractContextManager[Transaction]
     _write: AbstractContextManager[Transaction]
@@ -331,6 +336,30 @@ class SqlStore(ABC):
             closed = self._give_back(tx, Ledger._make(row), agent_id, LEFT, why="Its agent left without closing it.")
         self._discard(closed)
 
+    def allow(self, crew: str, sweep_id: SweepId, runs: int | None) -> None:
+        with self._write as tx:
+            n = self._number(tx, sweep_id)
+            self._lock_sweep(tx, n)
+            if runs is None:
+                tx.execute(sql.ALLOW_ALL, (crew,))
+            else:
+                tx.execute(sql.ALLOW, (crew, n, runs or NO_MORE))
+
+    def dismiss(self, agent_ids: Collection[AgentId]) -> None:
+        with self._write as tx:
+            found: dict[int, list[AgentId]] = {}
+            for agent_id in agent_ids:
+                row = tx.execute(sql.SWEEP_OF_AGENT, (agent_id,)).fetchone()
+                if row is not None:
+                    found.setdefault(row[0], []).append(agent_id)
+            touched = 0
+            for n in sorted(found):
+                version = self._lock_sweep(tx, n).version
+                for agent_id in found[n]:
+                    touched += tx.execute(sql.DISMISS, (version, agent_id)).rowcount
+            if not touched:
+                tx.undo()
+
     def claim(self, agent_id: AgentId, request_id: str, wanted: int | None = None) -> Run | None:
         with self._write as tx:
             row = tx.execute(sql.LOCK_OF_AGENT, (0, 0, agent_id)).fetchone()
@@ -342,6 +371,9 @@ class SqlStore(ABC):
             if again is not None:
                 tx.undo()
                 return run_of(again, sweep_id)
+            crew, allowance = self._allowance(tx, agent_id)
+            if allowance is not None:
+                wanted = allowance if wanted is None else min(wanted, allowance)
             now, version = self._clock(tx), ledger.version
             taken = None
             if ledger.state == SweepState.RUNNING.value:
@@ -353,10 +385,21 @@ class SqlStore(ABC):
                 if not tx.execute(sql.WAITS, (wanted, now, now, version, agent_id, mark)).rowcount:
                     tx.undo()
                 return None
+            if allowance is not None:
+                tx.execute(sql.SPEND, (crew,))
             left = None if wanted is None else max(0, wanted - 1)
             mark = -1 if left is None else left
             tx.execute(sql.CLAIMED, (left, now, now, mark, version, agent_id))
         return run_of(taken, sweep_id)
+
+    def _allowance(self, tx: Transaction, agent_id: AgentId) -> tuple[str, int | None]:
+        """(its crew, how many runs the crew may begin: None is no limit). Dismissed if this agent may begin none."""
+        leaving, crew, allowance = tx.execute(sql.ALLOWANCE, (agent_id,)).fetchone()
+        if leaving:
+            raise Dismissed(f"agent {agent_id} was told to leave")
+        if allowance is not None and allowance <= 0:
+            raise Dismissed(f"the agents of crew {crew} have begun as many runs as they may")
+        return crew, allowance
 
     def start_run(self, run: Run, agent: Agent, ttl_s: float) -> Run:
         self.expire(None)
@@ -540,6 +583,26 @@ class SqlStore(ABC):
             row = tx.execute(sql.RECALL, (key,)).fetchone()
         return "" if row is None else str(row[0])
 
+    # -- who may use it from elsewhere -----------------------------------------------------------------------------
+
+    def keep_token(self, token: Token) -> None:
+        row = (token.digest, token.sweep_id, token.scope.value, token.created_at, token.expires_at, clean(token.label))
+        with self._renew as tx:
+            tx.execute(sql.KEEP_TOKEN, row)
+
+    def token(self, digest: str) -> Token | None:
+        with self._read as tx:
+            row = tx.execute(sql.TOKEN, (digest,)).fetchone()
+        return None if row is None else token_of(row)
+
+    def tokens(self) -> Sequence[Token]:
+        with self._read as tx:
+            return [token_of(row) for row in tx.execute(sql.ALL_TOKENS).fetchall()]
+
+    def revoke(self, digest: str) -> bool:
+        with self._renew as tx:
+            return bool(tx.execute(sql.REVOKE, (digest,)).rowcount)
+
     # -- waking -------------------------------------------------------------------------------------------------
 
     def subscribe(self, bell: Callable[[], None]) -> Callable[[], None]:
@@ -636,6 +699,8 @@ class SqlStore(ABC):
                 agent.wanted,
                 agent.provenance,
                 agent.started_at or self._now(),
+                agent.crew,
+                int(agent.leaving),
                 ttl_s,
                 now,
                 now + ttl_s,
@@ -659,6 +724,7 @@ class SqlStore(ABC):
             state, error = self._fate_of_run(held, ledger, why, max_attempts)
             check_run_move(RUNNING, state)
             if state is PENDING:
+                tx.execute(sql.REFUND, (agent_id,))
                 closing = tx.execute(sql.WAIT_AGAIN, (ledger.version, held.id)).fetchone()
             else:
                 closing = tx.execute(

@@ -14,7 +14,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -25,8 +25,6 @@ from .sql import SqlStore
 from .transaction import Transaction
 
 APPLICATION_ID = 0x53574550  # "SWEP", in the header of the file
-MIGRATIONS: Sequence[Sequence[str]] = (sql.SCHEMA,)
-"""Statements that lead from version i to version i + 1. Never edited once released; a new version is a new entry."""
 
 BUSY_S = 30.0
 """How long to wait for another program that writes."""
@@ -75,6 +73,7 @@ class SqliteStore(SqlStore):
         self.path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  (a link to the file stays a link)
         self.folder = self.path.with_name(f"{self.path.stem}-files")
         self.url = f"sqlite:///{self.path}" + ("?synchronous=FULL" if synchronous == "FULL" else "")
+        self.link = self.url
         self._synchronous = synchronous
         self._monotonic = clock
         self._bells = _bells.setdefault(self.path, self._bells)
@@ -185,10 +184,10 @@ class SqliteStore(SqlStore):
         connection.execute("COMMIT")
         if application != APPLICATION_ID and (application or version or tables):
             raise NotAStore(f"{self.path} is a database of another program: choose another path for the store")
-        if version > len(MIGRATIONS):
+        if version > len(sql.MIGRATIONS):
             raise StoreVersion(
                 f"{self.path} was written by a newer sweepwidget (its schema is {version}, this one knows "
-                f"{len(MIGRATIONS)}): upgrade with `pip install -U sweepwidget`, or use another store"
+                f"{len(sql.MIGRATIONS)}): upgrade with `pip install -U sweepwidget`, or use another store"
             )
         return int(version)
 
@@ -211,15 +210,15 @@ class SqliteStore(SqlStore):
             return
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        if connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
+        if connection.execute("PRAGMA user_version").fetchone()[0] == len(sql.MIGRATIONS):
             return
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()  # another process may have done it by now
-        for step in MIGRATIONS[version:]:
+        for step in sql.MIGRATIONS[version:]:
             for statement in step:
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute(f"PRAGMA user_version = {len(sql.MIGRATIONS)}")
         connection.execute("COMMIT")
 
     def _data_version(self, connection: sqlite3.Connection) -> int:

@@ -1,6 +1,6 @@
 """The schema of the store and every statement, once. `?` marks parameters; nothing here runs anything."""
 
-# ruff: noqa: S608  (only our own column lists are put together)
+# ruff: noqa: S105, S608  (no statement is a password, and only our own column lists are put together)
 
 from __future__ import annotations
 
@@ -46,6 +46,17 @@ SCHEMA = (
     "CREATE TABLE memory (key TEXT PRIMARY KEY, content TEXT NOT NULL)",
     "INSERT INTO ledger (sweep, state) VALUES (0, 'RUNNING')",
 )
+SCHEMA_2 = (
+    # How many runs the agents of a crew may still begin; -1: none any more, whatever is given back.
+    "CREATE TABLE crew (id TEXT PRIMARY KEY, sweep INTEGER NOT NULL, allowance INTEGER NOT NULL)",
+    "ALTER TABLE agent ADD COLUMN crew TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE agent ADD COLUMN leaving INTEGER NOT NULL DEFAULT 0",
+    """CREATE TABLE token (
+        digest TEXT PRIMARY KEY, sweep_id TEXT, scope TEXT NOT NULL, created_at DOUBLE PRECISION NOT NULL,
+        expires_at DOUBLE PRECISION, label TEXT NOT NULL)""",
+)
+MIGRATIONS = (SCHEMA, SCHEMA_2)
+"""Statements that lead from version i to version i + 1. Never edited once released; a new version is a new entry."""
 SPAN = 40
 """Bits of a chunk id that count within the sweep."""
 
@@ -112,7 +123,7 @@ GIVE_NUMBERS_BACK = """UPDATE ledger SET numbers = (SELECT COALESCE(MAX(number),
     WHERE sweep = ?"""
 DELETE_RUN = "UPDATE run SET deleted = 1, version = ? WHERE id = ? AND deleted = 0"
 
-JOIN = f"""INSERT INTO agent ({AGENT_COLUMNS}, ttl, since, until, version) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)
+JOIN = f"""INSERT INTO agent ({AGENT_COLUMNS}, ttl, since, until, version) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET gone = 0, waiting = excluded.waiting, wanted = excluded.wanted, ttl = excluded.ttl,
     since = excluded.since, until = excluded.until, version = excluded.version"""
 AGENTS = f"SELECT {AGENT_COLUMNS} FROM agent "
@@ -127,6 +138,23 @@ BEAT = "UPDATE agent SET ttl = ?, since = ?, until = ? WHERE id = ? AND gone < 2
 REVIVE = "UPDATE agent SET gone = 0, version = ? WHERE id = ? AND gone = 1"
 EXTEND = "UPDATE agent SET since = ?, until = ttl + ? WHERE id = ?"
 LEAVE = "UPDATE agent SET gone = ?, waiting = 0, lost = ?, version = ? WHERE id = ? AND gone < 2"
+DISMISS = "UPDATE agent SET leaving = 1, version = ? WHERE id = ? AND gone < 2 AND leaving = 0"
+SWEEP_OF_AGENT = "SELECT sweep FROM agent WHERE id = ?"
+ALLOWANCE = """SELECT agent.leaving, agent.crew, allowance FROM agent LEFT JOIN crew ON crew.id = agent.crew AND crew <> ''
+    WHERE agent.id = ?"""
+ALLOW = """INSERT INTO crew (id, sweep, allowance) VALUES (?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET allowance = excluded.allowance"""
+ALLOW_ALL = "DELETE FROM crew WHERE id = ?"
+SPEND = "UPDATE crew SET allowance = allowance - 1 WHERE id = ?"
+REFUND = """UPDATE crew SET allowance = allowance + 1
+    WHERE id = (SELECT crew FROM agent WHERE id = ?) AND allowance >= 0"""
+
+KEEP_TOKEN = """INSERT INTO token (digest, sweep_id, scope, created_at, expires_at, label) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (digest) DO NOTHING"""
+TOKENS = "SELECT digest, sweep_id, scope, created_at, expires_at, label FROM token "
+TOKEN = TOKENS + "WHERE digest = ?"
+ALL_TOKENS = TOKENS + "ORDER BY created_at DESC, digest"
+REVOKE = "DELETE FROM token WHERE digest = ?"
 
 ADD_METRICS = "INSERT INTO metrics (names) VALUES (?) ON CONFLICT (names) DO NOTHING"
 METRICS_ID = "SELECT id FROM metrics WHERE names = ?"

@@ -96,9 +96,9 @@ class World:
     def add(self, n: int = 1) -> Sequence[Run]:
         return self.store.add_runs(self.lease, [Suggestion({"x": i}) for i in range(n)], range(n))
 
-    def join(self, name: str = "agent", process: Process | None = None) -> AgentId:
+    def join(self, name: str = "agent", process: Process | None = None, crew: str = "") -> AgentId:
         agent = AgentId(name)
-        self.store.join(Agent(agent, self.sweep_id, process or this_process()), TTL)
+        self.store.join(Agent(agent, self.sweep_id, process or this_process(), crew=crew), TTL)
         return agent
 
     def claim(self, agent: AgentId, **options: Any) -> Run | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import threading
@@ -23,10 +24,12 @@ from sweepwidget.model import (
     Run,
     RunId,
     RunState,
+    Scope,
     Suggestion,
     Sweep,
     SweepId,
     SweepState,
+    Token,
 )
 from sweepwidget.process import this_process
 from sweepwidget.store.spool import Spool
@@ -712,6 +715,107 @@ def test_leaving_gives_the_run_back(world):
     assert [run.attempt for run in world.store.runs(SWEEP)] == [6]
 
 
+# -- crews ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_crew_begins_as_many_runs_as_it_may(world):
+    """However many agents share the count, from however many threads they claim; others are not limited."""
+    world.add(10)
+    world.store.allow("crew", SWEEP, 4)
+    agents = [world.join(f"crew-{i}", crew="crew") for i in range(8)]
+    other = world.join("other")
+    taken = []
+
+    def claim(agent):
+        with contextlib.suppress(errors.Dismissed):
+            for request in range(4):
+                taken.append(world.store.claim(agent, f"{agent} {request}"))
+
+    threads = [threading.Thread(target=claim, args=(agent,)) for agent in agents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({run.id for run in taken}) == len(taken) == 4
+    assert world.claim(other) is not None
+    with pytest.raises(errors.Dismissed, match="crew"):
+        world.claim(agents[0])
+
+
+def test_the_controller_knows_what_a_crew_may_begin(world):
+    """What an agent says it wants is never more than its crew's allowance."""
+    world.store.allow("crew", SWEEP, 3)
+    agent = world.join("crew-1", crew="crew")
+    assert world.claim(agent, wanted=10) is None
+    assert [a.wanted for a in world.store.agents(SWEEP)] == [3]
+    world.add()
+    assert world.claim(agent) is not None
+    assert [a.wanted for a in world.store.agents(SWEEP)] == [2]
+
+
+def test_a_repeated_claim_counts_once(world):
+    """An agent that did not hear the answer asks again, and its crew's count is none the worse."""
+    world.add(2)
+    world.store.allow("crew", SWEEP, 2)
+    agent = world.join("crew-1", crew="crew")
+    first = world.store.claim(agent, "request")
+    assert world.store.claim(agent, "request") == first
+    assert world.store.claim(agent, "another") is not None
+
+
+def test_a_lost_run_does_not_count(world):
+    """The run of an agent that was lost waits again, and its crew may begin it again; a crew sent home stays there."""
+    world.add()
+    world.store.allow("crew", SWEEP, 1)
+    for name in ("crew-1", "crew-2"):
+        agent = world.join(name, crew="crew")
+        assert world.claim(agent) is not None
+        world.store.leave(agent)
+    world.store.allow("crew", SWEEP, 1)
+    agent = world.join("crew-3", crew="crew")
+    assert world.claim(agent).attempt == 3
+    world.store.allow("crew", SWEEP, 0)
+    world.store.leave(agent)
+    with pytest.raises(errors.Dismissed):
+        world.claim(world.join("crew-4", crew="crew"))
+    world.store.allow("crew", SWEEP, None)
+    assert world.claim(AgentId("crew-4")).attempt == 4
+
+
+def test_a_dismissed_agent_gets_no_more_runs(world):
+    """It keeps the run that it works on, others see that it is leaving, and telling it again changes nothing."""
+    world.add(2)
+    agent = world.join()
+    run = world.claim(agent)
+    world.store.dismiss([agent, AgentId("nobody")])
+    assert [a.leaving for a in world.store.agents(SWEEP)] == [True]
+    cursor = world.store.changes(SWEEP, Cursor()).cursor
+    world.store.dismiss([agent])
+    assert not world.store.changes(SWEEP, cursor)
+    world.store.log(points(run, 0, 2))
+    world.finish(run)
+    with pytest.raises(errors.Dismissed, match=agent):
+        world.claim(agent)
+
+
+# -- tokens ---------------------------------------------------------------------------------------------------------
+
+
+def test_tokens_are_kept_by_their_digest(store):
+    """The newest comes first; a revoked one is forgotten, an unknown one is nobody."""
+    if not hasattr(store, "keep_token"):
+        pytest.skip("a store that is shared by others keeps no tokens")
+    old = Token("d1", SWEEP, Scope.run, 1.5, 99.5, "colab \0")
+    new = Token("d2", None, Scope.control, 2.5)
+    for token in (old, new, new):
+        store.keep_token(token)
+    assert store.tokens() == [new, evolve(old, label="colab \\x00")]
+    assert store.token("d2") == new
+    assert store.token("d3") is None
+    assert [store.revoke("d2"), store.revoke("d2")] == [True, False]
+    assert store.token("d2") is None
+
+
 # -- logging --------------------------------------------------------------------------------------------------------
 
 
@@ -1012,8 +1116,11 @@ def test_every_field_of_a_run_is_stored(store):
 
 def test_every_field_of_an_agent_is_stored(world):
     """No field of the model is forgotten on the way through the store."""
-    given = Agent(AgentId("a"), SWEEP, ELSEWHERE, "kernel", waiting=True, wanted=3, provenance="p", started_at=5.5)
-    assert len(fields(Agent)) == 9, "a new field: add it to this test and to store/rows.py"
+    given = Agent(
+        AgentId("a"), SWEEP, ELSEWHERE, "kernel", waiting=True, wanted=3, provenance="p", started_at=5.5, crew="c",
+        leaving=True,
+    )  # fmt: skip
+    assert len(fields(Agent)) == 11, "a new field: add it to this test and to store/rows.py"
     world.store.join(given, TTL)
     assert world.store.agents(SWEEP) == [given]
 

@@ -18,7 +18,7 @@ import pytest
 from sweepwidget import errors
 from sweepwidget.model import Cursor, RunState, SweepId, SweepState
 from sweepwidget.process import this_process
-from sweepwidget.store import default_path, open_store, sqlite as module
+from sweepwidget.store import default_path, open_store, sqlite as module, statements
 from sweepwidget.store.sqlite import SqliteStore
 
 from .conftest import SWEEP, TTL, World, logged, points
@@ -117,24 +117,28 @@ def test_an_older_store_is_migrated(path, monkeypatch):
     with contextlib.closing(SqliteStore(path)) as store:
         run = World(store).begin()
         store.log(points(run, 0, 3))
-    first = module.MIGRATIONS
-    monkeypatch.setattr(module, "MIGRATIONS", (*first, ("CREATE TABLE extra (x)",), ("INSERT INTO extra VALUES (1)",)))
+    first = statements.MIGRATIONS
+    monkeypatch.setattr(
+        statements, "MIGRATIONS", (*first, ("CREATE TABLE extra (x)",), ("INSERT INTO extra VALUES (1)",))
+    )
     for _ in range(2):
         with contextlib.closing(SqliteStore(path)) as store:
             assert store._connection.execute("SELECT x FROM extra").fetchall() == [(1,)]
             assert logged(store, run.id) == [0, 1, 2]
-            assert store._connection.execute("PRAGMA user_version").fetchone() == (3,)
+            assert store._connection.execute("PRAGMA user_version").fetchone() == (len(first) + 2,)
 
 
 def test_a_migration_that_fails_changes_nothing(path, monkeypatch):
     """The store is as it was, and the older program can still use it."""
     with contextlib.closing(SqliteStore(path)) as store:
         World(store)
-    first = module.MIGRATIONS
-    monkeypatch.setattr(module, "MIGRATIONS", (*first, ("CREATE TABLE extra (x)", "INSERT INTO nonsense VALUES (1)")))
+    first = statements.MIGRATIONS
+    monkeypatch.setattr(
+        statements, "MIGRATIONS", (*first, ("CREATE TABLE extra (x)", "INSERT INTO nonsense VALUES (1)"))
+    )
     with pytest.raises(errors.StoreError, match="nonsense"):
         SqliteStore(path)
-    monkeypatch.setattr(module, "MIGRATIONS", first)
+    monkeypatch.setattr(statements, "MIGRATIONS", first)
     with contextlib.closing(SqliteStore(path)) as store:
         assert store.sweep(SWEEP).id == SWEEP
 
