@@ -44,6 +44,7 @@ class Run:
         locked: Iterable[str] = (),
         on_finish: Callable[[Run], None] | None = None,
         on_preempting: Callable[[Run], None] | None = None,
+        on_stop: Callable[[], None] | None = None,
         source: str = "",
         jupyter: bool = False,
         disabled: bool = False,
@@ -57,7 +58,7 @@ class Run:
         self._lock = threading.RLock()
         self._flush_lock = threading.Lock()
         self._step = 0
-        self._on_finish, self._on_preempting = on_finish, on_preempting
+        self._on_finish, self._on_preempting, self._on_stop = on_finish, on_preempting, on_stop
         self._row_open = False
         """Values of the current step were logged, but the step is not committed."""
         self._stopped: tuple[str, RunState] | None = None
@@ -256,6 +257,8 @@ class Run:
         """The next `log()` raises RunStopped (the first order stands)."""
         if self._stopped is None:
             self._stopped = (reason or "told to stop", state or RunState.killed)
+            if self._on_stop is not None:
+                self._on_stop()
 
     @property
     def stop_ordered(self) -> tuple[str, RunState] | None:

@@ -71,6 +71,7 @@ class AgentLoop:
                 self._try(run)
         finally:
             self._here.forget(agent.id)
+            self.trial.leave()
             self._insist(lambda: self.store.leave(agent.id))
 
     def _claim(self, wanted: int | None) -> Run | None:

@@ -264,6 +264,7 @@ class Agents:
             if self._controller is not None:
                 autocontroller.let_go(self._controller)
             self._backend.shutdown()
+            self._trial.close()
             self.close()
         except Exception as error:  # noqa: BLE001  whoever waits must be told, whatever it is
             self._errors.append(error)

@@ -309,7 +309,7 @@ def _nothing_to_do(store: Store, row: Sweep) -> Agents:
     return Agents(
         store,
         row,
-        _no_trial,
+        trials.FunctionTrial(store, _never, frozenset(), on_main_thread=False),
         backend_for("thread", 1),
         backend_name="thread",
         count=None,
@@ -318,8 +318,8 @@ def _nothing_to_do(store: Store, row: Sweep) -> Agents:
     )
 
 
-def _no_trial(row: Run) -> trials.Ended:
-    raise AssertionError(f"an ended sweep gave run {row.id}")
+def _never() -> None:
+    raise AssertionError("an ended sweep gave a run")
 
 
 def _kill_delay(term_timeout: float | None) -> float:

@@ -14,7 +14,7 @@ import re
 import secrets
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -43,6 +43,18 @@ class Trial:
     """Config keys that the sweep chose."""
     source: str = ""
     run: Run | None = None
+    cancel: Callable[[], None] | None = None
+    """Ends the trial's coroutine at its `await`, if it is one."""
+
+    def may_cancel(self, cancel: Callable[[], None]) -> None:
+        """An order to stop cancels the coroutine from now on: it need not reach its next `log()`."""
+        self.cancel = cancel
+        if self.run is not None and self.run.stop_ordered:
+            cancel()
+
+    def stop_ordered(self) -> None:
+        if self.cancel is not None:
+            self.cancel()
 
 
 _trial: ContextVar[Trial | None] = ContextVar("sweepwidget_trial", default=None)
@@ -197,6 +209,7 @@ def _init_trial(
         locked=() if disabled else here.locked,
         on_finish=say,
         on_preempting=say,
+        on_stop=here.stop_ordered,
         source=here.source,
         jupyter=_in_notebook(),
         disabled=disabled,

@@ -22,6 +22,7 @@ from attrs import frozen
 from . import session
 from .active_run import Run as ActiveRun
 from .backends.program import ProgramEnd, child_env, run_program, write_params
+from .coroutines import AgentEventLoop
 from .command import DEFAULT_COMMAND, command_line
 from .errors import Fenced, RunStopped, UsageError
 from .farewell import Farewell, gather
@@ -49,6 +50,12 @@ class Trial(Protocol):
     """Runs one claimed row."""
 
     def __call__(self, row: Run) -> Ended: ...
+
+    def leave(self) -> None:
+        """The agent that works on this thread goes home."""
+
+    def close(self) -> None:
+        """All agents have gone home. Harmless when repeated."""
 
 
 def check_function(function: Any) -> None:
@@ -80,6 +87,7 @@ class FunctionTrial:
 
     def __init__(self, store: Store, function: Callable[[], Any], locked: frozenset[str], on_main_thread: bool) -> None:
         self.store, self.function, self.locked, self.on_main_thread = store, function, locked, on_main_thread
+        self._of_thread = threading.local()
 
     def __call__(self, row: Run) -> Ended:
         output = RunOutput(self.store.folder / "runs" / row.id)
@@ -105,21 +113,42 @@ class FunctionTrial:
         try:
             result = self.function()
             if inspect.iscoroutine(result):
-                asyncio.run(result)
+                self._event_loop().run(result, here.may_cancel)
         except RunStopped:
-            ordered = here.run.stop_ordered if here.run else None
-            return ordered[1] if ordered else RunState.killed, None, "", False, None
+            return self._as_ordered(here)
         except KeyboardInterrupt as interrupt:
             return RunState.killed, None, "interrupted", False, interrupt if self.on_main_thread else None
         except SystemExit as leave:
             code = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
             text = "" if code == 0 else f"SystemExit: {leave.code}"
             return (RunState.finished if code == 0 else RunState.failed), code, text, False, None
-        except BaseException:  # noqa: BLE001  (user code may raise anything; the sweep goes on)
+        except BaseException as error:  # noqa: BLE001  (user code may raise anything; the sweep goes on)
+            if isinstance(error, asyncio.CancelledError) and here.run is not None and here.run.stop_ordered:
+                return self._as_ordered(here)
             text = _user_traceback()
             output.write("stderr", text)
             return RunState.failed, 1, text, True, None
         return RunState.finished, 0, "", True, None
+
+    def _as_ordered(self, here: session.Trial) -> tuple[RunState, int | None, str, bool, BaseException | None]:
+        """What a run that obeys the order to stop becomes."""
+        ordered = here.run.stop_ordered if here.run else None
+        return ordered[1] if ordered else RunState.killed, None, "", False, None
+
+    def _event_loop(self) -> AgentEventLoop:
+        """That of the agent which works on this thread."""
+        if not hasattr(self._of_thread, "loop"):
+            self._of_thread.loop = AgentEventLoop()
+        loop: AgentEventLoop = self._of_thread.loop
+        return loop
+
+    def leave(self) -> None:
+        if hasattr(self._of_thread, "loop"):
+            self._of_thread.loop.close()
+            del self._of_thread.loop
+
+    def close(self) -> None:
+        """Everything went with the agents."""
 
 
 def _user_traceback() -> str:
@@ -149,6 +178,12 @@ class ProgramTrial:
         command_line(self.config.command, self.config.program, {"any": 1}, env=os.environ, args_file="")
         if problem := _missing(self.config, self.cwd):
             raise UsageError(f"sweep {self.sweep_id}: {problem}")
+
+    def leave(self) -> None:
+        """Nothing is kept between its programs."""
+
+    def close(self) -> None:
+        """Nothing is kept between its programs."""
 
     def send(self, signum: int) -> bool:
         """Signal the programs that run now, their workers included. False if there are none."""
