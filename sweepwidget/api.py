@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import threading
-import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, overload
 
-from . import session, trials
+from . import session
 from .agents import Agents
-from .autocontroller import has_own_search
-from .backends import backend_for
 from .errors import UsageError
-from .failures import failure_rules
+from .hiring import Terms, hire, work
 from .localcontroller import LocalController
 from .model import (
     SWEEP_ENDED,
@@ -33,18 +28,10 @@ from .model import (
     SweepState,
 )
 from .process import this_process
-from .progress import progress_for
-from .provenance import provenance
-from .pump import pump_while
-from .signals import forwarded
-from .steering import Steering
 from .store import Store
-from .stores import current_store
+from .stores import current_store, locate
 from .sweepconfig import SweepConfig
-from .term import termerror, termlog, termwarn
-
-KILL_DELAY_S = 30.0
-"""Between SIGTERM and SIGKILL for a program that is told to stop (WANDB_AGENT_KILL_DELAY changes it)."""
+from .term import termwarn
 
 
 def sweep(
@@ -130,6 +117,10 @@ def agent(
     agents: int = ...,
     backend: Any = ...,
     block: Literal[True] = ...,
+    fresh: bool = ...,
+    gpus: str | Sequence[int | str] | None = ...,
+    memory: int | str | None = ...,
+    retries: int = ...,
 ) -> None: ...
 @overload
 def agent(
@@ -145,6 +136,10 @@ def agent(
     agents: int = ...,
     backend: Any = ...,
     block: Literal[False],
+    fresh: bool = ...,
+    gpus: str | Sequence[int | str] | None = ...,
+    memory: int | str | None = ...,
+    retries: int = ...,
 ) -> Agents: ...
 def agent(
     sweep_id: str,
@@ -159,6 +154,10 @@ def agent(
     agents: int = 1,
     backend: Any = "thread",
     block: bool = True,
+    fresh: bool = False,
+    gpus: str | Sequence[int | str] | None = None,
+    memory: int | str | None = None,
+    retries: int = 0,
 ) -> Agents | None:
     """Run trials of a sweep: `wandb.agent(sweep_id, function=train, count=5)`.
 
@@ -174,161 +173,26 @@ def agent(
         raise UsageError(
             "forward_signals=True needs block=True and the main thread, which is the one that gets signals"
         )
-    at_work = _hire(sweep_id, function, count, agents, backend, term_timeout, max_consecutive_failed_runs)
+    at_work = hire(
+        *locate(sweep_id),
+        Terms(
+            function,
+            count,
+            agents,
+            backend,
+            term_timeout,
+            max_consecutive_failed_runs,
+            fresh=fresh,
+            gpus=gpus,
+            memory=memory,
+            retries=retries,
+        ),
+    )
     if not block:
         at_work.scale(agents)
         return at_work
-    _work(at_work, agents, forward_signals)
+    work(at_work, agents, forward_signals)
     return None
-
-
-def _hire(
-    sweep_id: str,
-    function: Callable[[], Any] | None,
-    count: int | None,
-    agents: int,
-    backend: Any,
-    term_timeout: float | None,
-    max_consecutive_failed_runs: int | None,
-) -> Agents:
-    """Agents as `agent()` asks for them, not at work yet."""
-    store = current_store()
-    row = find_sweep(store, sweep_id)
-    config = SweepConfig.parse(row.config)
-    if function is not None:
-        trials.check_function(function)
-    _check_counts(count, agents)
-    if row.state in SWEEP_ENDED:
-        why = f": {row.reason}" if row.reason else ""
-        termlog(f"Sweep {row.id} is not running (it is {row.state.value}{why}). Nothing to do.")
-        _close_the_dead(store, row)
-        return _nothing_to_do(store, row)
-    return _agents(store, row, config, function, count, agents, backend, term_timeout, max_consecutive_failed_runs)
-
-
-def _agents(
-    store: Store,
-    row: Sweep,
-    config: SweepConfig,
-    function: Callable[[], Any] | None,
-    count: int | None,
-    agents: int,
-    backend: Any,
-    term_timeout: float | None,
-    max_consecutive_failed_runs: int | None,
-) -> Agents:
-    rules = failure_rules(time.monotonic(), max_consecutive_failed_runs, inclusive=function is None)
-    if function is None and backend == "inline":
-        backend = "thread"  # a program runs on no thread of ours; one that waits could not stop it when interrupted
-    runs_on = backend_for(backend, agents)
-    name = backend if isinstance(backend, str) else type(backend).__name__
-    trial: trials.Trial
-    if function is None:
-        trial = trials.ProgramTrial(store, config, _kill_delay(term_timeout), Path.cwd(), row.id)
-        trial.check()
-    else:
-        locked = frozenset(path[0] for path in config.space.parameters)
-        trial = trials.FunctionTrial(store, function, locked, on_main_thread=name == "inline")
-    key, text = provenance(function, config.program)
-    store.remember(key, text)
-    return Agents(
-        store,
-        row,
-        trial,
-        runs_on,
-        backend_name=name,
-        count=count,
-        rules=rules,
-        provenance=key,
-        listener=progress_for(row, config, count or None),
-        metric=config.metric.name if config.metric else None,
-        steer=_steers(store, row, config),
-    )
-
-
-def _steers(store: Store, row: Sweep, config: SweepConfig) -> bool:
-    """Whether this process may decide what runs: not for a local controller's sweep, nor for somebody else's search."""
-    if config.controller == "local":
-        return False
-    if config.method == "custom" and not has_own_search(store, row.id):
-        termlog(
-            f"Sweep {row.id} is searched by a function of another process; this agent waits for its suggestions. "
-            "To search here, use controller().configure_search(function)."
-        )
-        return False
-    return True
-
-
-def _work(at_work: Agents, agents: int, forward_signals: bool = False) -> None:
-    """Have agents work and block until they are done."""
-    with forwarded(at_work) if forward_signals else contextlib.nullcontext():
-        _wait(at_work, agents)
-    at_work.raise_error()
-    if at_work.failure:
-        termerror(at_work.failure)
-
-
-def _wait(at_work: Agents, agents: int) -> None:
-    """Block, widgets alive, until agents that are set to work now are done; an interrupt stops their runs first."""
-    over = threading.Event()
-    at_work.when_done(over.set)
-    try:
-        at_work.scale(agents)
-        pump_while(lambda: not over.is_set(), wake=over)
-    except KeyboardInterrupt:
-        termlog("Ctrl + C detected. Stopping sweep.")
-        stuck = at_work.abandon()
-        for run in stuck:
-            termwarn(
-                f"run {run.name} has not come back from its code; it is marked killed, and nothing it logs from now on "
-                "counts. Its thread ends at its next log()."
-            )
-    else:
-        return
-    finally:
-        at_work.close()
-    raise KeyboardInterrupt  # anew: where the waiting was interrupted says nothing to the user
-
-
-def _check_counts(count: Any, agents: Any) -> None:
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 0):
-        raise UsageError(f"count must be a number of runs (0 or None: no limit), not {count!r}")
-    if isinstance(agents, bool) or not isinstance(agents, int) or agents < 1:
-        raise UsageError(f"agents must be a number of agents, 1 or more, not {agents!r}")
-
-
-def _close_the_dead(store: Store, row: Sweep) -> None:
-    """Runs that were at work when the sweep ended, and whose process has died since, are closed by whoever looks next."""
-    if any(run.state is RunState.running for run in store.runs(row.id)):
-        steering = Steering(store, row.id, f"tidy-{_new_id()}")
-        steering.step()
-        steering.release()
-
-
-def _nothing_to_do(store: Store, row: Sweep) -> Agents:
-    return Agents(
-        store,
-        row,
-        trials.FunctionTrial(store, _never, frozenset(), on_main_thread=False),
-        backend_for("thread", 1),
-        backend_name="thread",
-        count=None,
-        rules=failure_rules(time.monotonic(), None, inclusive=False),
-        steer=False,
-    )
-
-
-def _never() -> None:
-    raise AssertionError("an ended sweep gave a run")
-
-
-def _kill_delay(term_timeout: float | None) -> float:
-    if term_timeout is not None:
-        return float(term_timeout)
-    try:
-        return float(os.environ.get("WANDB_AGENT_KILL_DELAY", KILL_DELAY_S))
-    except ValueError:
-        return KILL_DELAY_S
 
 
 # -- controllers and orders -----------------------------------------------------------------------------------------
@@ -340,10 +204,10 @@ def controller(
     """Steer a sweep yourself: `wandb.controller(sweep_id).run()`. A dict creates the sweep at once; nothing lets you
     configure one step by step.
     """
-    store = current_store()
-    target = sweep_id_or_config
+    store, target = current_store(), sweep_id_or_config
     if isinstance(target, str):
-        target = find_sweep(store, target).id
+        store, row = locate(target)
+        target = row.id
     return LocalController(
         store,
         target,
@@ -353,8 +217,7 @@ def controller(
 
 
 def _start_for_controller(store: Store, sweep_id: str, function: Callable[[], Any] | None, agents: int) -> Agents:
-    row = store.sweep(SweepId(sweep_id))
-    at_work = _agents(store, row, SweepConfig.parse(row.config), function, None, agents, "thread", None, None)
+    at_work = hire(store, store.sweep(SweepId(sweep_id)), Terms(function, agents=agents))
     at_work.scale(agents)
     return at_work
 
@@ -380,8 +243,7 @@ def cancel(sweep_id: str) -> None:
 
 
 def _order(sweep_id: str, state: SweepState, reason: str) -> None:
-    store = current_store()
-    row = find_sweep(store, sweep_id)
+    store, row = locate(sweep_id)
     if row.state in SWEEP_ENDED:
         raise UsageError(f"Sweep already finished. ({row.id} is {row.state.value})")
     if state is SweepState.PAUSED and row.state is SweepState.PENDING:
@@ -392,18 +254,6 @@ def _order(sweep_id: str, state: SweepState, reason: str) -> None:
 def stop_run(run_id: str, reason: str = "stopped by the user") -> None:
     """Stop one run: at its next `log()` it is marked killed, and its agent goes on with the next."""
     current_store().stop([RunId(run_id)], reason, RunState.killed)
-
-
-def find_sweep(store: Store, sweep_id: Any) -> Sweep:
-    """The sweep of W&B's `id`, `project/id` or `entity/project/id`. Raises UsageError for other forms, SweepNotFound."""
-    if not isinstance(sweep_id, str):
-        raise UsageError(f"Expected string sweep_id, got {type(sweep_id).__name__}")
-    parts = sweep_id.strip().split("/")
-    if len(parts) > 3 or not all(parts):
-        raise UsageError(
-            f"Expected sweep_id in form of sweep, project/sweep, or entity/project/sweep, got {sweep_id!r}"
-        )
-    return store.sweep(SweepId(parts[-1]))
 
 
 # -- the current run, at module level ---------------------------------------------------------------------------------

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import api, listing
+from . import api, hiring, listing
 from .errors import ConfigError, Error
 from .model import Sweep, SweepState
 from .sources import read
-from .stores import current_store, use_store
+from .stores import current_store, locate, use_store
 from .sweepconfig import SweepConfig
 from .term import termlog
 
@@ -145,7 +145,7 @@ def _add_agent(agent: argparse.ArgumentParser) -> None:
         type=_seconds,
         metavar="S",
         help="seconds that a program which is told to stop has between SIGTERM and SIGKILL "
-        f"(default: WANDB_AGENT_KILL_DELAY, else {api.KILL_DELAY_S:.0f})",
+        f"(default: WANDB_AGENT_KILL_DELAY, else {hiring.KILL_DELAY_S:.0f})",
     )
     agent.add_argument(
         "--max-consecutive-failed-runs", type=_whole(1), metavar="N", help="end after N failed runs in a row"
@@ -229,8 +229,7 @@ def _read(args: argparse.Namespace) -> SweepConfig:
 
 
 def _update(args: argparse.Namespace, config: SweepConfig) -> int:
-    store = current_store()
-    row = api.find_sweep(store, args.update)
+    store, row = locate(args.update)
     if row.state is not SweepState.PENDING:
         raise Error(f"cannot reconfigure sweep which has already started: {row.id} is {row.state.value}")
     print(f"Updating sweep from: {args.target}")
@@ -242,7 +241,7 @@ def _update(args: argparse.Namespace, config: SweepConfig) -> int:
 
 def _order(order: str, sweep_id: str) -> int:
     getattr(api, order)(sweep_id)
-    row = api.find_sweep(current_store(), sweep_id)
+    _, row = locate(sweep_id)
     print(f"Sweep {row.id} is {row.state.value}: {_ORDERS[order]}.")
     return 0
 
@@ -253,10 +252,16 @@ def _order_of_top(args: argparse.Namespace) -> int:
 
 def _agent(args: argparse.Namespace) -> int:
     termlog("Starting sweepwidget agent")
-    store, failed_runs = current_store(), args.max_consecutive_failed_runs
-    at_work = api._hire(args.sweep_id, None, args.count, args.agents, "thread", args.term_timeout, failed_runs)
-    _say_what_it_waits_for(api.find_sweep(store, args.sweep_id), args)
-    api._work(at_work, args.agents, args.forward_signals)
+    store, row = locate(args.sweep_id)
+    terms = hiring.Terms(
+        count=args.count,
+        agents=args.agents,
+        term_timeout=args.term_timeout,
+        max_consecutive_failed_runs=args.max_consecutive_failed_runs,
+    )
+    at_work = hiring.hire(store, row, terms)
+    _say_what_it_waits_for(row, args)
+    hiring.work(at_work, args.agents, args.forward_signals)
     if not at_work.failure:
         return 0
     termlog(f"What its runs printed is in {store.folder / 'runs'}")
@@ -271,7 +276,7 @@ def _say_what_it_waits_for(row: Sweep, args: argparse.Namespace) -> None:
 
 
 def _controller(args: argparse.Namespace) -> int:
-    row = api.find_sweep(current_store(), args.sweep_id)
+    _, row = locate(args.sweep_id)
     if not args.agents:
         termlog(f"Run sweep agent with: {_command(f'agent {row.id}', args)}")
     return _steer(row.id, args.verbose, args.agents)

@@ -15,7 +15,7 @@ from .errors import UsageError
 from .model import Run, RunId, Sweep, SweepId
 from .runs import summary_value
 from .store import Store
-from .stores import current_store
+from .stores import current_store, locate
 from .sweepconfig import SweepConfig
 from .term import termwarn
 
@@ -30,8 +30,10 @@ class Api:
 
     def sweep(self, path: str = "") -> PublicSweep:
         """A sweep by `id`, `project/id` or `entity/project[/sweeps]/id`. Raises SweepNotFound (a ValueError)."""
-        parts = [part for part in str(path).split("/") if part and part != "sweeps"]
-        return PublicSweep(self._store, api.find_sweep(self._store, "/".join(parts)).id)
+        if "://" not in str(path):
+            path = "/".join(part for part in str(path).split("/") if part and part != "sweeps")
+        store, row = locate(path, self._store)
+        return PublicSweep(store, row.id)
 
     def sweeps(self, path: str = "") -> list[PublicSweep]:
         """All sweeps of a project (or of the store), newest first."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
+from .errors import UsageError
 from .loop import after_fork
+from .model import Sweep, SweepId
 from .store import Store, open_store
 
 _lock = threading.Lock()
@@ -36,6 +39,23 @@ def store_at(url: str | Path | None) -> Store:
             store = open_store(url)
             _open[key] = _open.setdefault((os.getpid(), store.link), store)
         return _open[key]
+
+
+def locate(sweep_id: Any, store: Store | None = None) -> tuple[Store, Sweep]:
+    """The store and the sweep of W&B's `id`, `project/id` or `entity/project/id` (in `store`, else the one in use), or
+    of a link that `share()` gave.
+
+    Raises UsageError for other forms, SweepNotFound.
+    """
+    if not isinstance(sweep_id, str):
+        raise UsageError(f"Expected string sweep_id, got {type(sweep_id).__name__}")
+    parts = sweep_id.strip().split("/")
+    if len(parts) > 3 or not all(parts):
+        raise UsageError(
+            f"Expected sweep_id in form of sweep, project/sweep, or entity/project/sweep, got {sweep_id!r}"
+        )
+    store = store or current_store()
+    return store, store.sweep(SweepId(parts[-1]))
 
 
 def _in_child() -> None:

@@ -246,11 +246,11 @@ def test_agent_says_what_it_waits_for(wandb, file, capsys):
     paused = created(capsys)
     main(["agent", paused, "--count", "1"])
     wandb.pause(paused)
-    cli._say_what_it_waits_for(cli.api.find_sweep(cli.current_store(), paused), args)
+    cli._say_what_it_waits_for(cli.locate(paused)[1], args)
     assert f"is paused (paused by the user). Go on with: sweepwidget sweep --resume {paused}" in capsys.readouterr().err
     Path("local.yaml").write_text(FILE + "controller: {type: local}\n")
     local = created(capsys, file="local.yaml")
-    cli._say_what_it_waits_for(cli.api.find_sweep(cli.current_store(), local), args)
+    cli._say_what_it_waits_for(cli.locate(local)[1], args)
     assert f"sweepwidget controller {local}" in capsys.readouterr().err
 
 
