@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .parameters import DISTRIBUTIONS
+from .parameters import CONDITION, DISTRIBUTIONS
 from .parameters.spec import DEPRECATED, NAME_PATTERN
 from .stoppingspec import STOPPING
 from .sweepconfig import CONTROLLER, FIELDS, LAUNCH, METRIC
@@ -93,7 +93,7 @@ def _parameters(name: str, distributions: Iterable[str]) -> dict[str, Any]:
     group = {
         "type": "object",
         "description": "A group: the run gets a dict of these.",
-        "properties": {"parameters": _ref(name)},
+        "properties": {"parameters": _ref(name), "condition": CONDITION.schema()},
         "required": ["parameters"],
         "additionalProperties": False,
     }
@@ -110,7 +110,7 @@ def _parameters(name: str, distributions: Iterable[str]) -> dict[str, Any]:
 def _distribution(name: str) -> dict[str, Any]:
     known = DISTRIBUTIONS[name]
     schema = _object(known.fields, known.doc)
-    schema["properties"]["distribution"] = {"const": name}
+    schema["properties"] |= {"distribution": {"const": name}, "condition": CONDITION.schema()}
     if name not in _INFERRED:
         schema["required"].append("distribution")
     return schema | ({"deprecated": True} if name in DEPRECATED else {})

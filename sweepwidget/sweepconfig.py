@@ -9,10 +9,10 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from .fields import Field, Problems, did_you_mean, missing, read_settings, short, unexpected
-from .parameters import Space
+from .parameters import TOO_ENTANGLED, Space
 from .parameters.spec import place, read_space
 from .runs import Goal
 from .sources import read
@@ -147,6 +147,7 @@ def _parse(given: dict[str, Any]) -> SweepConfig:
     space = _space(given, problems)
     metric = _metric(given, problems)
     early_terminate = read_stopping(given, metric is not None, problems)
+    metric = _ended_by(early_terminate, metric)
     _check_metrics(given, problems)
     _check_method(method, space, metric, plain["without_replacement"], problems)
     command, controller = _command(given, problems), _controller(given, problems)
@@ -205,6 +206,15 @@ def _metric(given: Mapping[str, Any], problems: Problems) -> Metric | None:
         return None
     settings = read_settings(section, METRIC, "metric", problems, problems.warn)
     return Metric(**settings) if "name" in settings else None
+
+
+def _ended_by(early_terminate: Mapping[str, Any] | None, metric: Metric | None) -> Metric | None:
+    """A target stopper of the whole sweep ends it as `metric.target` does; with both, whichever is reached first."""
+    if metric is None or early_terminate is None or early_terminate.get("scope") != "sweep":
+        return metric
+    targets = [value for value in (early_terminate.get("value"), metric.target) if value is not None]
+    nearest = min if metric.goal == "maximize" else max
+    return evolve(metric, target=nearest(targets, default=None))
 
 
 def _check_metrics(given: Mapping[str, Any], problems: Problems) -> None:
@@ -276,12 +286,17 @@ def _check_method(
         return
     if method != "random":
         problems.warn("without_replacement", f"means something with method random only, not with {method}")
-    for path, parameter in space.parameters.items():
-        if method == "random" and parameter.choices() is None:
-            problems.fail("without_replacement", f"needs values that can be listed, and {place(path)} has too many")
+    endless = [path for path, parameter in space.parameters.items() if parameter.choices() is None]
+    for path in endless if method == "random" else ():
+        problems.fail("without_replacement", f"needs values that can be listed, and {place(path)} has too many")
+    if method == "random" and not endless and space.size() is None:
+        problems.fail("parameters", TOO_ENTANGLED)
 
 
 def _check_grid(space: Space, problems: Problems) -> None:
+    listed = [parameter.grid() is not None for parameter in space.parameters.values()]
+    if all(listed) and space.grid_size() is None:
+        problems.fail("parameters", TOO_ENTANGLED)
     for path, parameter in space.parameters.items():
         if parameter.grid() is None:
             problems.fail(

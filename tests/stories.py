@@ -76,3 +76,32 @@ def copy(runs: Runs, order: Callable[[list[Run]], list[Run]] = list) -> Runs:
 
 picks = st.integers(0, 1000)
 ends = st.sampled_from(sorted(ENDED))
+
+
+@st.composite
+def conditional_sections(draw: st.DrawFn, continuous: bool = False) -> dict[str, Any]:
+    """A `parameters` section of up to seven parameters, most of which are there only for certain values of others."""
+    names = draw(st.permutations("abcdefg"))[: draw(st.integers(1, 7))]
+    section: dict[str, Any] = {}
+    for i, name in enumerate(names):
+        kinds = [
+            {"values": ["x", 0, None][: draw(st.integers(1, 3))]},
+            {"min": 1, "max": draw(st.integers(2, 4))},
+            {"distribution": "q_uniform", "min": 0.1, "max": 0.5, "q": 0.1},
+            {"value": 7},
+        ]
+        section[name] = draw(st.sampled_from([*kinds, {"min": 0.0, "max": 1.0}] if continuous else kinds))
+        asked = draw(st.lists(st.sampled_from(names[:i]), max_size=2, unique=True)) if i else []
+        condition = {
+            parent: draw(_some_values(section[parent])) for parent in asked if section[parent].get("max") != 1.0
+        }
+        if condition:
+            section[name] = {**section[name], "condition": condition}
+    return dict(sorted(section.items()))
+
+
+def _some_values(spec: Mapping[str, Any]) -> st.SearchStrategy[Any]:
+    if "value" in spec:
+        return st.just(spec["value"])
+    values = spec.get("values") or ([0.1, 0.2, 0.3, 0.4] if "q" in spec else list(range(1, spec["max"] + 1)))
+    return st.lists(st.sampled_from(values), min_size=1, max_size=3, unique=True) | st.sampled_from(values)

@@ -1,21 +1,24 @@
 """What a sweep searches: the table of W&B's distributions, and the space that parameters span.
 
 Every parameter maps the unit interval to its values (`ppf`) and back (`unit`), so that searchers work in a unit cube and
-never see a distribution. `Space` puts nested parameters flat and back. Only `Space.sample` draws random numbers, from
-the generator it is given.
+never see a distribution. `Space` puts nested parameters flat and back, and knows which of them are active. Only
+`Space.sample` draws random numbers, from the generator it is given.
 """
 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set as AbstractSet
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
 
+from ..errors import ConfigError
 from ..fields import Field
+from .combinations import TOO_ENTANGLED, Combinations
+from .conditions import Allowed, Conditions, Path, Requirements, requirements, same
 from .distributions import (
     Beta,
     Categorical,
@@ -34,9 +37,13 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
+    "CONDITION",
     "DISTRIBUTIONS",
+    "TOO_ENTANGLED",
+    "Allowed",
     "Beta",
     "Categorical",
+    "Combinations",
     "Constant",
     "Continuous",
     "Distribution",
@@ -52,10 +59,8 @@ __all__ = [
     "Uniform",
     "key",
     "parameter",
+    "same",
 ]
-
-Path = tuple[str, ...]
-"""Where a parameter stands: `("opt", "lr")`. A name with a dot in it, `("opt.lr",)`, is another parameter."""
 
 
 class Parameter(Protocol):
@@ -128,6 +133,7 @@ _A_B = {
     "b": Field("number", "Second shape parameter, greater than 0.", 1.0, above=0, most=1e6),
 }
 _Q = {"q": Field("number", "Values are multiples of q; whole numbers if q is one.", 1.0, above=0)}
+CONDITION = Field("object", "The parameter is there only where others have these values.", None, filled=True)
 _VALUES = {"values": Field("array", "The values to choose from.", filled=True)}
 _PROBABILITIES = {
     "probabilities": Field(
@@ -195,29 +201,55 @@ def parameter(spec: Mapping[str, Any]) -> Parameter:
 
 @frozen
 class Space:
-    """The parameters of a sweep, nested ones flattened: `Space({("opt", "lr"): Uniform(0, 1)})`."""
+    """The parameters of a sweep, nested ones flattened: `Space({("opt", "lr"): Uniform(0, 1)})`.
+
+    A path says where a parameter stands: `("opt", "lr")`. A name with a dot in it, `("opt.lr",)`, is another parameter.
+    """
 
     parameters: Mapping[Path, Parameter]
+    conditions: Conditions = field(factory=dict, eq=False)
+    """`{("momentum",): {("optimizer",): ("sgd",)}}`: momentum is there only where optimizer is sgd."""
+    requirements: Requirements = field(init=False, repr=False)
+    """What the conditions come down to."""
     searchable: tuple[Path, ...] = field(init=False, eq=False, repr=False)
     """Where there is something to choose."""
+
+    @requirements.default
+    def _what_must_hold(self) -> Requirements:
+        return requirements(self.parameters, self.conditions) if self.conditions else {}
 
     @searchable.default
     def _without_constants(self) -> tuple[Path, ...]:
         return tuple(path for path, parameter in self.parameters.items() if not parameter.constant)
 
+    def is_active(self, path: Path, flat: Mapping[Path, Any]) -> bool:
+        """Whether the parameter is there, given the values of the others; an unknown value meets no condition."""
+        needs = self.requirements.get(path)
+        return not needs or all(
+            parent in flat and same(self.parameters[parent], flat[parent]) in allowed
+            for parent, allowed in needs.items()
+        )
+
+    def active(self, flat: Mapping[Path, Any]) -> AbstractSet[Path]:
+        """The parameters that are there, constants included, given the values of the others."""
+        return {path for path in self.parameters if self.is_active(path, flat)}
+
     def flatten(self, config: Mapping[str, Any]) -> dict[Path, Any]:
         """What a run was given, by path. Parameters that the run lacks are left out, and so is all that is no
-        parameter, or that a training run added to the keys of a dict value.
+        parameter, that is not active, or that a training run added to the keys of a dict value.
         """
-        found = ((path, _look_up(config, path)) for path in self.parameters)
-        return {path: self._known(path, value) for path, value in found if value is not _ABSENT}
+        looked_up = ((path, _look_up(config, path)) for path in self.parameters)
+        found = {path: self._known(path, value) for path, value in looked_up if value is not _ABSENT}
+        if not self.requirements:
+            return found
+        return {path: value for path, value in found.items() if self.is_active(path, found)}
 
     def _known(self, path: Path, value: Any) -> Any:
         parameter = self.parameters[path]
         return parameter.known(value) if isinstance(parameter, Categorical) else value
 
     def nest(self, flat: Mapping[Path, Any]) -> dict[str, Any]:
-        """What a run is given for these values: nested dicts of its own, constants filled in.
+        """What a run is given for these values: nested dicts of its own, constants filled in, without what is not active.
 
         >>> Space({("opt", "lr"): Uniform(0, 1), ("n",): Constant(3)}).nest({("opt", "lr"): 0.1})
         {'opt': {'lr': 0.1}, 'n': 3}
@@ -226,6 +258,8 @@ class Space:
         for path, parameter in self.parameters.items():
             if path not in flat and not parameter.constant:
                 continue
+            if self.requirements and not self.is_active(path, flat):
+                continue
             group = nested
             for name in path[:-1]:
                 group = group.setdefault(name, {})
@@ -233,13 +267,58 @@ class Space:
         return nested
 
     def sample(self, rng: np.random.Generator) -> dict[Path, Any]:
-        """One value for every parameter, drawn from its distribution, independently of the others."""
-        return {path: parameter.ppf(rng.random()) for path, parameter in self.parameters.items()}
+        """One value for every active parameter, drawn from its distribution, independently of the others."""
+        drawn = {path: parameter.ppf(rng.random()) for path, parameter in self.parameters.items()}
+        if not self.requirements:
+            return drawn
+        return {path: value for path, value in drawn.items() if self.is_active(path, drawn)}
 
     def size(self) -> int | None:
-        """The number of distinct configurations; None if a parameter has too many values to list."""
-        choices = [parameter.choices() for parameter in self.parameters.values()]
-        return None if None in choices else math.prod(len(some) for some in choices if some is not None)
+        """The number of distinct configurations; None if a parameter has too many values to list, or if the conditions
+        are too many to follow.
+        """
+        return self._count({path: parameter.choices() for path, parameter in self.parameters.items()})
+
+    def grid_size(self) -> int | None:
+        """The number of cells that grid search visits; None if a parameter has no grid, or as in `size`."""
+        return self._count({path: parameter.grid() for path, parameter in self.parameters.items()})
+
+    def _count(self, values: Mapping[Path, Sequence[Any] | None]) -> int | None:
+        listed = {path: some for path, some in values.items() if some is not None}
+        if len(listed) < len(values):
+            return None
+        try:
+            return self.combinations(listed).size
+        except ConfigError:
+            return None
+
+    def combinations(self, values: Mapping[Path, Sequence[Any]]) -> Combinations:
+        """The numbering of all configurations with these values of each parameter. Constants may be left out.
+
+        ConfigError if there are too many conditions to follow.
+        """
+        where = {
+            path: {
+                parent: _positions(self.parameters[parent], values.get(parent, ()), allowed.values())
+                for parent, allowed in needs.items()
+            }
+            for path, needs in self.requirements.items()
+        }
+        return Combinations({path: len(some) for path, some in values.items()}, where)
+
+
+def _positions(parameter: Parameter, values: Sequence[Any], some: Iterable[Any]) -> frozenset[int]:
+    """Where some of the values of a parameter stand. Numbers that are not listed rise."""
+    if isinstance(values, (list, tuple)):
+        sought = {same(parameter, value) for value in some}
+        return frozenset(i for i, value in enumerate(values) if same(parameter, value) in sought)
+    near = ((i, value) for value in some for i in _beside(values, value))
+    return frozenset(i for i, value in near if same(parameter, values[i]) == same(parameter, value))
+
+
+def _beside(values: Sequence[Any], value: Any) -> range:
+    i = bisect_left(values, value)
+    return range(max(0, i - 1), min(i + 1, len(values)))
 
 
 _ABSENT: Any = object()

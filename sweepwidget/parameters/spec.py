@@ -24,6 +24,7 @@ from . import (
     Space,
     Uniform,
 )
+from .conditionspec import Written, read_conditions
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -32,7 +33,9 @@ NAME_PATTERN = "^[A-Za-z_][A-Za-z0-9_.-]*$"
 DEPRECATED = ("log_uniform", "inv_log_uniform", "q_log_uniform")
 """Their limits are base-e exponents, which nobody expects."""
 
-_KEYS = frozenset({"distribution", "parameters"}.union(*(known.fields for known in DISTRIBUTIONS.values())))
+_KEYS = frozenset(
+    {"distribution", "parameters", "condition"}.union(*(known.fields for known in DISTRIBUTIONS.values()))
+)
 _Complaint = tuple[str, str]
 """Where below the parameter, and what."""
 
@@ -41,7 +44,7 @@ def read_space(section: Any, problems: Problems) -> Space:
     """The space of a `parameters` section; what is wrong with it goes to `problems` and is left out."""
     reader = _Reader(problems)
     reader.read_section(section, "parameters", ())
-    return Space(reader.found)
+    return Space(reader.found, read_conditions(reader.found, reader.broken, reader.conditions(), problems))
 
 
 def place(path: Path) -> str:
@@ -52,7 +55,16 @@ def place(path: Path) -> str:
 class _Reader:
     def __init__(self, problems: Problems) -> None:
         self.found: dict[Path, Parameter] = {}
+        self.broken: set[Path] = set()
         self.problems = problems
+        self._written: list[tuple[str, Any, Path]] = []
+
+    def conditions(self) -> list[Written]:
+        """Every condition, that of a group once for all parameters in it."""
+        return [
+            Written(where, condition, tuple(path for path in self.found if path[: len(above)] == above))
+            for where, condition, above in self._written
+        ]
 
     def read_section(self, section: Any, where: str, above: Path) -> None:
         if not isinstance(section, dict):
@@ -71,10 +83,17 @@ class _Reader:
         if not isinstance(spec, dict):
             mend = f"write {short({name: {'values' if isinstance(spec, list) else 'value': spec}})}"
             self.problems.fail(here, f"Invalid configuration for hyperparameter '{name}'; {mend}")
-        elif "parameters" in spec:
+            self.broken.add(path)
+            return
+        if "condition" in spec:
+            self._written.append((f"{here}.condition", spec["condition"], path))
+            spec = {key: said for key, said in spec.items() if key != "condition"}
+        if "parameters" in spec:
             self._read_group(spec, here, path)
         else:
             self._read_parameter(spec, here, path)
+            if path not in self.found:
+                self.broken.add(path)
 
     def _read_group(self, spec: Mapping[str, Any], here: str, path: Path) -> None:
         for beside in [key for key in spec if key != "parameters"]:

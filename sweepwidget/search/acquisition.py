@@ -106,7 +106,13 @@ def nearby(cube: Cube, centres: Floats, lengthscales: Floats, rng: np.random.Gen
         points[:, d] = centres[chosen, d]
         changed = np.flatnonzero(rng.random(LOCAL) < max(0.15, 1 / D))
         points[changed, d] = cube.axes[d].spread(rng.random(len(changed)))
-    return cube.snap(points)
+    return _woken(cube, centres[chosen], cube.snap(points), rng) if cube.conditions else cube.snap(points)
+
+
+def _woken(cube: Cube, before: Floats, points: Floats, rng: np.random.Generator) -> Floats:
+    """The points with what was not active before spread over its axis: nothing near it is known."""
+    woken = cube.active(points) & ~cube.active(before)
+    return cube.settle(np.where(woken, cube.spread(rng.random(points.shape)), points))
 
 
 def free(points: Floats, taken: AbstractSet[bytes]) -> Floats:
@@ -166,6 +172,7 @@ def _climb(score: Score, points: Floats) -> Floats:
     """All points at once by L-BFGS-B on the sum of their scores, in units of the lengthscales."""
     smooth = score.cube.smooth
     scale = score.posterior.theta.lengthscales[smooth]
+    fixed = ~score.cube.active(points)[:, smooth] if score.cube.conditions else None
 
     def place(x: Floats) -> Floats:
         placed: Floats = points.copy()
@@ -174,6 +181,8 @@ def _climb(score: Score, points: Floats) -> Floats:
 
     def loss(x: Floats) -> tuple[float, Floats]:
         values, gradient = score.with_gradient(place(x))
+        if fixed is not None:
+            gradient[fixed] = 0.0
         return -float(values.sum()), -gradient.ravel()
 
     bounds = [(0.0, 1.0 / s) for s in scale] * len(points)
@@ -209,6 +218,7 @@ def _best_values(
     m, k = values.shape
     trials: Floats = np.repeat(points, k, axis=0)
     trials[:, d] = values.ravel()
+    trials = score.cube.settle(trials)
     scores = score(trials)
     scores[[identity(trial) in taken for trial in trials]] = -np.inf
     best: Floats = trials[np.arange(m) * k + scores.reshape(m, k).argmax(axis=1)]

@@ -37,7 +37,8 @@ class Axis:
 
 
 class Cells:
-    """All combinations of the axes' values as numbers: the last axis varies fastest.
+    """All combinations of the axes' values as numbers: the last axis varies fastest. Where a parameter is not active its
+    values make no difference, and no further cells (see `parameters.combinations`).
 
     >>> cells = Cells(space, {("a",): (1, 2), ("b",): ("x", "y", "z")})      # doctest: +SKIP
     >>> cells.size, cells.config(4), cells.find({"a": 2, "b": "y"})      # doctest: +SKIP
@@ -47,27 +48,23 @@ class Cells:
     def __init__(self, space: Space, values: Mapping[Path, Sequence[Any]]) -> None:
         self._space = space
         self._axes = {path: Axis(of_one) for path, of_one in values.items()}
-        self.size = 1
-        for axis in self._axes.values():
-            self.size *= len(axis.values)
+        self._combinations = space.combinations(values)
+        self.size = self._combinations.size
 
     def config(self, cell: int) -> dict[str, Any]:
         """What a run of this cell is given, constants included."""
-        flat: dict[Path, Any] = {}
-        for path, axis in reversed(self._axes.items()):
-            cell, i = divmod(cell, len(axis.values))
-            flat[path] = axis.values[i]
-        return self._space.nest(dict(reversed(flat.items())))
+        positions = self._combinations.positions(cell)
+        return self._space.nest({path: self._axes[path].values[i] for path, i in positions.items()})
 
     def find(self, config: Mapping[str, Any]) -> int | None:
         """The cell of a run's config; None if it lacks a parameter or lies outside. Other keys do not matter."""
-        flat, cell = self._space.flatten(config), 0
-        for path, axis in self._axes.items():
-            i = axis.find(flat[path]) if path in flat else None
-            if i is None:
-                return None
-            cell = cell * len(axis.values) + i
-        return cell
+        positions: dict[Path, int] = {}
+        for path, value in self._space.flatten(config).items():
+            axis = self._axes.get(path)
+            i = axis.find(value) if axis else None
+            if i is not None:
+                positions[path] = i
+        return self._combinations.number(positions)
 
 
 class Walk:

@@ -3,20 +3,29 @@
 Each searchable parameter is one axis. Numbers go through the distribution's CDF, so that a uniform point of the cube is a
 draw from the space ("probability integral transform"); discrete numbers stand in the middle of their share. Choices
 without an order are numbered 0, 1, 2 …, and only ever compared for equality.
+
+A parameter that is not active has a coordinate all the same, always the same one, so that two points are one configuration
+if and only if they are equal: a value in the middle of the axis, as SMAC imputes a default (Hutter, Hoos & Leyton-Brown
+2011, "Sequential Model-Based Optimization for General Algorithm Configuration"), or for choices without an order a number
+of no choice, equally far from each of them.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from attrs import field, frozen
+from numpy.typing import NDArray
 
-from ..parameters import Categorical, Parameter, Path, Quantized, Space
+from ..errors import ConfigError
+from ..parameters import Allowed, Categorical, Combinations, Parameter, Path, Quantized, Space
 from .linalg import Floats
 
+NO_CHOICE = -1.0
+"""The coordinate of a choice that is not active."""
 LISTED = 4096
 """Axes with more values than this are not listed; they are treated as continuous and rounded at the end."""
 FINE = 24
@@ -79,6 +88,11 @@ class Axis:
         """Columns of the Gaussian process: one per value if the values have no order."""
         return len(self.values) if self.nominal else 1
 
+    @property
+    def inactive(self) -> float:
+        """The coordinate that stands for having no value."""
+        return NO_CHOICE if self.nominal else float(self.nearest(np.array([0.5]))[0])
+
     def encode(self, value: Any) -> float:
         """The coordinate of a value that the parameter contains."""
         if self.levels is None:
@@ -122,9 +136,12 @@ class Cube:
         self.smooth = np.array([d for d, axis in enumerate(self.axes) if axis.smooth], dtype=np.intp)
         self.smooth_columns = np.cumsum([0, *widths])[self.smooth]
         self.stepped = tuple(d for d, axis in enumerate(self.axes) if not axis.smooth)
-        counts = [axis.count for axis in self.axes]
-        self.size = None if None in counts else math.prod(count for count in counts if count is not None)
-        """How many different configurations there are; None: infinitely many."""
+        self.conditions = tuple(self._conditions())
+        """For each axis that is not always active: its number, and which coordinates each of some other axes must have."""
+        self._inactive = np.array([axis.inactive for axis in self.axes])
+        self._combinations = self._count()
+        self.size = None if self._combinations is None else self._combinations.size
+        """How many different configurations there are; None: infinitely many, for all purposes."""
 
     def __len__(self) -> int:
         return len(self.axes)
@@ -134,9 +151,12 @@ class Cube:
         flat = self.space.flatten(config)
         point = np.empty(len(self.axes))
         for d, axis in enumerate(self.axes):
-            if axis.path not in flat or not axis.parameter.contains(flat[axis.path]):
+            if axis.path not in flat and not self.space.is_active(axis.path, flat):
+                point[d] = axis.inactive
+            elif axis.path not in flat or not axis.parameter.contains(flat[axis.path]):
                 return None
-            point[d] = axis.encode(flat[axis.path])
+            else:
+                point[d] = axis.encode(flat[axis.path])
         return point
 
     def decode(self, point: Floats) -> dict[str, Any]:
@@ -150,11 +170,11 @@ class Cube:
 
     def spread(self, quantiles: Floats) -> Floats:
         """Points for rows of quantiles, shape (m, D): on levels where there are levels."""
-        return np.column_stack([axis.spread(q) for axis, q in zip(self.axes, quantiles.T, strict=True)])
+        return self.settle(np.column_stack([axis.spread(q) for axis, q in zip(self.axes, quantiles.T, strict=True)]))
 
     def snap(self, points: Floats) -> Floats:
         """Points moved to the coordinates of the values they stand for."""
-        return np.column_stack([axis.nearest(u) for axis, u in zip(self.axes, points.T, strict=True)])
+        return self.settle(np.column_stack([axis.nearest(u) for axis, u in zip(self.axes, points.T, strict=True)]))
 
     def columns(self, points: Floats) -> Floats:
         """The Gaussian process's columns of points, shape (m, F); see `gp.Inputs`."""
@@ -163,20 +183,66 @@ class Cube:
         pairs = zip(self.axes, points.T, strict=True)
         return np.hstack([_one_hot(u, axis.width) if axis.nominal else u[:, None] for axis, u in pairs])
 
+    # -- what is not active ---------------------------------------------------------------------------------------
+
+    def active(self, points: Floats) -> NDArray[np.bool_]:
+        """Which axes are active at points, shape (m, D)."""
+        active = np.ones(points.shape, dtype=bool)
+        for d, needs in self.conditions:
+            for parent, coordinates in needs:
+                active[:, d] &= np.isin(points[:, parent], coordinates)
+        return active
+
+    def settle(self, points: Floats) -> Floats:
+        """The points with the coordinates of what is not active where they belong; choices that have just become active
+        begin with their first.
+        """
+        if not self.conditions:
+            return points
+        awake = np.where(points == NO_CHOICE, 0.0, points)
+        return np.where(self.active(awake), awake, self._inactive)
+
+    def _conditions(self) -> Iterator[tuple[int, tuple[tuple[int, Floats], ...]]]:
+        number = {axis.path: d for d, axis in enumerate(self.axes)}
+        for d, axis in enumerate(self.axes):
+            needs = self.space.requirements.get(axis.path)
+            if needs:
+                yield d, tuple((number[parent], self._coordinates(parent, some)) for parent, some in needs.items())
+
+    def _coordinates(self, path: Path, allowed: Allowed) -> Floats:
+        axis = next(axis for axis in self.axes if axis.path == path)
+        return np.array([axis.encode(value) for value in allowed.values() if axis.parameter.contains(value)])
+
+    # -- finite spaces --------------------------------------------------------------------------------------------
+
+    def _count(self) -> Combinations | None:
+        values = {axis.path: axis.values for axis in self.axes if axis.count is not None}
+        if len(values) < len(self.axes):
+            return None
+        try:
+            return self.space.combinations(values)
+        except ConfigError:  # conditions that cannot be followed: found out by trying
+            return None
+
     def cell(self, number: int) -> Floats:
         """The configuration of that number, 0 ≤ number < size, as a point: the last axis changes fastest."""
-        point = np.empty(len(self.axes))
-        for d in reversed(range(len(self.axes))):
-            axis = self.axes[d]
-            assert axis.count is not None
-            number, i = divmod(number, axis.count)
-            point[d] = axis.coordinate(i)
-        return point
+        assert self._combinations is not None
+        positions = self._combinations.positions(number)
+        return np.array(
+            [axis.coordinate(positions[axis.path]) if axis.path in positions else axis.inactive for axis in self.axes]
+        )
 
     def every(self) -> Floats:
         """All points of a finite cube whose axes are listed, shape (size, D)."""
+        if self.conditions:
+            return self._cells
         grids = np.meshgrid(*(axis.levels for axis in self.axes if axis.levels is not None), indexing="ij")
         return np.column_stack([grid.ravel() for grid in grids])
+
+    @cached_property
+    def _cells(self) -> Floats:
+        assert self.size is not None
+        return np.stack([self.cell(number) for number in range(self.size)])
 
 
 def identity(point: Floats) -> bytes:

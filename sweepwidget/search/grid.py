@@ -22,7 +22,8 @@ class GridSearch:
     """The cells of the grid that no run covers, in order; with `shuffled`, in a random order fixed by the seed.
 
     Parameters are sorted by name (level by level where they are nested) and the last varies fastest; values come as
-    listed. A run covers its cell in whatever state it is: failed cells are tried again only after their run is deleted.
+    listed. Where parameters have conditions, those that others depend on vary slower than these, and what differs only in
+    a parameter that is not active comes once. A run covers its cell in whatever state it is: failed cells are tried again only after their run is deleted.
     ConfigError for a parameter that has no grid.
 
     >>> GridSearch(config).suggest(runs, 2)      # doctest: +SKIP
@@ -32,7 +33,7 @@ class GridSearch:
     open_loop = True
 
     def __init__(self, config: SweepConfig, seed: int = 0, shuffled: bool = False) -> None:
-        space = Space(dict(sorted(config.space.parameters.items())))
+        space = Space(dict(sorted(config.space.parameters.items())), config.space.conditions)
         self._cells = Cells(space, _grid(space))
         self._walk = Walk(self._cells, Permutation(self._cells.size, seed) if shuffled else None)
 

@@ -345,6 +345,93 @@ def test_nothing_to_choose_or_nothing_to_improve_is_an_error():
         BayesianSearch(blind, 0)
 
 
+# -- conditional parameters -----------------------------------------------------------------------------------------
+
+CONDITIONAL = {
+    "kind": {"values": ["sgd", "adam", "rms"]},
+    "decay": {"min": 0.0, "max": 1.0},
+    "sgd_lr": {"min": -4.0, "max": 0.0, "condition": {"kind": "sgd"}},
+    "momentum": {"min": 0.0, "max": 1.0, "condition": {"kind": "sgd"}},
+    "adam_lr": {"min": -6.0, "max": -1.0, "condition": {"kind": "adam"}},
+    "beta": {"min": 0.0, "max": 1.0, "condition": {"kind": "adam"}},
+    "amsgrad": {"values": [True, False, None], "condition": {"kind": "adam"}},
+    "gamma": {"min": 0.0, "max": 1.0, "condition": {"amsgrad": True}},
+    "rho": {"min": 1, "max": 40, "condition": {"kind": "rms"}},
+}
+
+
+def conditional_cost(given):
+    """At best 0: with adam, amsgrad and gamma = 0.2."""
+    common = (given["decay"] - 0.3) ** 2
+    if given["kind"] == "sgd":
+        return common + 0.15 + (given["sgd_lr"] + 1.2) ** 2 / 4 + 3 * (given["momentum"] - 0.85) ** 2
+    if given["kind"] == "rms":
+        return common + 0.3 + (given["rho"] - 20) ** 2 / 400
+    adam = (given["adam_lr"] + 3.1) ** 2 / 3 + 2 * (given["beta"] - 0.7) ** 2
+    return common + adam + ((given["gamma"] - 0.2) ** 2 if given["amsgrad"] else 0.05)
+
+
+def without_conditions(parameters):
+    return {name: {key: said for key, said in spec.items() if key != "condition"} for name, spec in parameters.items()}
+
+
+def test_a_conditional_space_is_searched_better_than_by_luck_or_with_the_conditions_ignored():
+    """After 30 runs, geometric mean of three seeds: less than a tenth of either regret."""
+
+    def regret(parameters, seed):
+        return max(best(optimise(config(parameters), conditional_cost, 30, seed=seed)), 1e-4)
+
+    def mean(values):
+        return float(np.exp(np.mean(np.log(values))))
+
+    known = mean([regret(CONDITIONAL, seed) for seed in range(3)])
+    ignored = mean([regret(without_conditions(CONDITIONAL), seed) for seed in range(3)])
+    space, rng = config(CONDITIONAL).space, np.random.default_rng(0)
+    lucky = [min(conditional_cost(space.nest(space.sample(rng))) for _ in range(30)) for _ in range(30)]
+    assert known < 0.1 * ignored
+    assert known < 0.1 * mean(lucky)
+
+
+@given(st.integers(0, 2**32))
+def test_points_are_equal_where_configurations_are(seed):
+    """What is not active has one coordinate, whatever the run says of it, and the way there and back is the same."""
+    cube, rng = Cube(config(CONDITIONAL).space), np.random.default_rng(seed)
+    points = cube.spread(rng.random((20, len(cube))))
+    assert np.array_equal(points, cube.settle(points))
+    for point in points:
+        given = cube.decode(point)
+        assert np.allclose(point, cube.encode(given), atol=1e-9)
+        filled = {name: given.get(name, "a default of the function") for name in CONDITIONAL}
+        assert np.array_equal(cube.encode(given), cube.encode(filled))
+        assert cube.active(point[None])[0].sum() == len(given)
+
+
+def test_a_run_that_lacks_what_is_active_lies_outside():
+    """It comes from a space that has been edited since; one that lacks what is not active does not."""
+    cube = Cube(config(CONDITIONAL).space)
+    assert cube.encode({"kind": "rms", "decay": 0.5, "rho": 3}) is not None
+    assert cube.encode({"kind": "rms", "decay": 0.5}) is None
+    assert cube.encode({"kind": "adam", "decay": 0.5, "adam_lr": -2.0, "beta": 0.5, "amsgrad": True}) is None
+
+
+@pytest.mark.parametrize("enumerated", [bayes.ENUMERATED, 0])
+def test_a_finite_conditional_space_is_spent_without_a_repeat(monkeypatch, enumerated):
+    """Whether all configurations are looked at or candidates drawn, each comes once."""
+    monkeypatch.setattr(bayes, "ENUMERATED", enumerated)
+    parameters = {
+        "n": {"min": 1, "max": 30},
+        "kind": {"values": ["x", None], "condition": {"n": [3, 30]}},
+        "m": {"values": [4, 1, 2, 3], "condition": {"kind": "x"}},
+        "k": {"values": [True, "k"], "condition": {"m": [1, 4]}},
+    }
+    cfg = config(parameters)
+    assert 28 + 2 * (1 + 2 + 2 * 2) == cfg.space.size()
+    rows = optimise(cfg, lambda given: given["n"] + given.get("m", 0), 42, agents=3)
+    waiting = BayesianSearch(cfg, 0).suggest(mirror(cfg, rows), 9)
+    assert (40, 2) == (len(rows), len(waiting))
+    assert 42 == len({key(run.config) for run in rows} | {key(suggestion.config) for suggestion in waiting})
+
+
 # -- results --------------------------------------------------------------------------------------------------------
 
 

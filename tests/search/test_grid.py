@@ -210,3 +210,43 @@ def test_shuffled_visits_every_cell_once_in_an_order_fixed_by_the_seed():
     shuffled = [configs(grid(parameters, seed=seed, shuffled=True)) for seed in (1, 1, 2)]
     assert shuffled[0] == shuffled[1] != shuffled[2]
     assert all(in_order == sorted(each, key=lambda c: (c["a"], c["b"])) != each for each in shuffled)
+
+
+def test_what_is_not_active_makes_no_cells():
+    """Cells that would differ only in it are one; what others depend on varies slower, constants come and go as well."""
+    parameters = {
+        "kind": {"values": ["sgd", "adam"]},
+        "decay": {"values": [0, 1]},
+        "a_momentum": {"values": [0.5, 0.9], "condition": {"kind": "sgd"}},
+        "fixed": {"value": 7, "condition": {"a_momentum": 0.9}},
+    }
+    found = grid(parameters).suggest(Runs(), 99)
+    assert [
+        {"kind": "sgd", "decay": 0, "a_momentum": 0.5},
+        {"kind": "sgd", "decay": 1, "a_momentum": 0.5},
+        {"kind": "sgd", "decay": 0, "a_momentum": 0.9, "fixed": 7},
+        {"kind": "sgd", "decay": 1, "a_momentum": 0.9, "fixed": 7},
+        {"kind": "adam", "decay": 0},
+        {"kind": "adam", "decay": 1},
+    ] == [suggestion.config for suggestion in found]
+    assert "grid cell 6 of 6" == found[-1].info["why"]
+
+
+@pytest.mark.parametrize(
+    ("run", "left"),
+    [
+        ({"kind": "adam"}, 2),
+        ({"kind": "adam", "momentum": 0.9}, 2),  # a default that the function filled in
+        ({"kind": "adam", "momentum": "strange"}, 2),
+        ({"kind": "sgd"}, 3),  # a run from before there was a momentum
+        ({"kind": "sgd", "momentum": 0.5}, 2),
+        ({"momentum": 0.5}, 3),
+    ],
+)
+def test_which_runs_cover_a_conditional_cell(run, left):
+    """Those that have what is active; what is not active does not matter."""
+    parameters = {
+        "kind": {"values": ["sgd", "adam"]},
+        "momentum": {"values": [0.5, 0.9], "condition": {"kind": "sgd"}},
+    }
+    assert left == len(configs(grid(parameters), runs_of(run)))

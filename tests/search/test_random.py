@@ -113,6 +113,15 @@ def test_without_replacement_needs_values_that_can_be_listed():
         RandomSearch(config)
 
 
+def test_without_replacement_branches_count_as_often_as_they_differ():
+    """Every configuration is as likely as any other to come first: a branch of nine nine times as often as one of one."""
+    parameters = {"kind": {"values": ["many", "one"]}, "n": {"min": 1, "max": 9, "condition": {"kind": "many"}}}
+    first = [configs(search(parameters, seed=s, without_replacement=True), Runs(), 1)[0] for s in range(1000)]
+    count = Counter(config["kind"] for config in first)
+    assert abs(count["one"] - 100) < 5 * (1000 * 0.1 * 0.9) ** 0.5
+    assert 10 == len(configs(search(parameters, without_replacement=True), Runs(), 99))
+
+
 @given(st.integers(1, 300), st.integers(0, 2**70))
 def test_a_permutation_is_one(size, seed):
     """Every number comes exactly once, and the inverse leads back."""
