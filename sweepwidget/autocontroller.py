@@ -33,7 +33,7 @@ class AutoController:
     """Steers one sweep while it has users (see `steering` and `let_go`)."""
 
     def __init__(self, store: Store, sweep_id: SweepId) -> None:
-        searcher, stopper = _own.get((store.link, sweep_id), (None, None))
+        searcher, stopper = own(store, sweep_id)
         self.store, self.sweep_id = store, sweep_id
         self.error: BaseException | None = None
         self.users = 0
@@ -122,9 +122,14 @@ def use_own(store: Store, sweep_id: SweepId, searcher: Searcher | None, stopper:
     _own[store.link, sweep_id] = (searcher, stopper)
 
 
+def own(store: Store, sweep_id: SweepId) -> tuple[Searcher | None, Stopper | None]:
+    """What this process's user gave for the sweep."""
+    return _own.get((store.link, sweep_id), (None, None))
+
+
 def has_own_search(store: Store, sweep_id: SweepId) -> bool:
     """Whether this process knows the sweep's custom search function."""
-    return _own.get((store.link, sweep_id), (None, None))[0] is not None
+    return own(store, sweep_id)[0] is not None
 
 
 def _in_child() -> None:

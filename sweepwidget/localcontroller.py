@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 from . import autocontroller
 from .errors import ControllerError
-from .model import ENDED, WAITING, Run, RunId, RunState, Suggestion, SweepId, SweepState
+from .model import ENDED, WAITING, Cursor, Run, RunId, RunState, Suggestion, SweepId, SweepState
 from .participant import participant
 from .pump import pump_while
 from .search import Searcher
 from .search.custom import CustomSearch
+from .search.optimiser import is_optimiser
 from .steering import Steering
-from .stopping import Stopper
 from .stopping.custom import CustomStopping
 from .store import Store
 from .sweepconfig import SweepConfig
@@ -68,16 +68,16 @@ class LocalController:
         self._store, self._create_sweep, self._start_agents = store, create_sweep, start_agents
         self._configured: dict[str, Any] = {}
         self._function: Callable[[], Any] | None = None
-        self._searcher: Searcher | None = None
-        self._stopper: Stopper | None = None
+        self._sweep_id: SweepId | None = None
         self._steering: Steering | None = None
+        """Made when it is first needed: until then the user may say with which code of his own it steers."""
         self._started = False
         self._printed = ""
         self._scheduled: list[Run] = []
         self._stopped: list[str] = []
         self._debug: dict[str, Any] = {}
         if isinstance(sweep_id_or_config, str):
-            self._attach(SweepId(sweep_id_or_config))
+            self._sweep_id = store.sweep(SweepId(sweep_id_or_config)).id
         elif sweep_id_or_config is not None:
             self.configure(sweep_id_or_config)
             self.create()
@@ -86,15 +86,25 @@ class LocalController:
 
     def configure_search(self, search: Any, **options: Any) -> None:
         """A name (`"grid"`), one of the classes of `sweepwidget.sweeps`, or your own: a callable
-        `(config, runs) -> SweepRun | dict | None`, or a class or object with `next_run(sweep)`.
+        `(config, runs) -> SweepRun | dict | None`, or a class or object with `next_run(sweep)`; a sampler of Optuna, or
+        anything with `ask` and `tell` (see `search.replay`).
+
+        Your own code is not part of the sweep: after a restart give it again, `controller(sweep_id).configure_search(…)`.
+
+        >>> controller.configure_search(optuna.samplers.TPESampler())      # doctest: +SKIP
         """
-        self._not_started()
         name = search if isinstance(search, str) else builtin_search(search)
         if name is not None:
+            self._not_started()
             self._configured["method"] = name
-        elif callable(search) or hasattr(search, "next_run"):
-            self._configured["method"] = "custom"
+        elif callable(search) or hasattr(search, "next_run") or is_optimiser(search):
+            self._not_steering()
+            if self._sweep_id is None:
+                self._configured["method"] = "custom"
+            else:
+                self._have_custom_method(self._sweep_id)
             self._own_search = search
+            self._teach()
         else:
             raise ControllerError("Unhandled search type.")
 
@@ -103,12 +113,14 @@ class LocalController:
         a callable that is called once with the settings and returns `(config, runs) -> runs to stop`, or a class with
         `stop_runs(config, runs)`.
         """
-        self._not_started()
         name = stopping if isinstance(stopping, str) else builtin_stopping(stopping)
         if name is not None:
+            self._not_started()
             self._configured["early_terminate"] = {"type": name, **options}
         elif hasattr(stopping, "stop_runs") or callable(stopping):
+            self._not_steering()
             self._own_stopping = (stopping, options)
+            self._teach()
         else:
             raise ControllerError("Unhandled stopping type.")
 
@@ -161,27 +173,45 @@ class LocalController:
         """Keep the sweep; prints and returns its id."""
         if self._started:
             raise ControllerError("Can not create after sweep has been started.")
-        if self._steering is not None:
+        if self._sweep_id is not None:
             raise ControllerError("Can not use create on already created sweep.")
         if not self._configured:
             raise ControllerError("Must configure sweep before create.")
-        sweep_id = SweepId(self._create_sweep(self._configured))
-        config = SweepConfig.parse(self._store.sweep(sweep_id).config)
-        if self._own_search is not None:
-            self._searcher = CustomSearch(self._own_search, config)
-        if self._own_stopping is not None:
-            self._stopper = CustomStopping(_made(*self._own_stopping), config)
-        if self._searcher or self._stopper:
-            autocontroller.use_own(self._store, sweep_id, self._searcher, self._stopper)
-        self._attach(sweep_id)
-        return sweep_id
+        self._sweep_id = SweepId(self._create_sweep(self._configured))
+        self._teach()
+        return self._sweep_id
 
-    def _attach(self, sweep_id: SweepId) -> None:
-        self._steering = Steering(
-            self._store, sweep_id, f"local-{secrets.token_hex(8)}", self._searcher, self._stopper, curves=True
-        )
+    def _teach(self) -> None:
+        """Have this process decide the sweep, once it exists, with the code that was given."""
+        if self._sweep_id is None or (self._own_search is None and self._own_stopping is None):
+            return
+        sweep = self._store.sweep(self._sweep_id)
+        config = SweepConfig.parse(sweep.config)
+        searcher, stopper = autocontroller.own(self._store, sweep.id)
+        if self._own_search is not None:
+            searcher = _searching(self._own_search, config, sweep.seed)
+        if self._own_stopping is not None:
+            stopper = CustomStopping(_made(*self._own_stopping), config)
+        autocontroller.use_own(self._store, sweep.id, searcher, stopper)
+
+    def _have_custom_method(self, sweep_id: SweepId) -> None:
+        """Other processes must know that the search is not theirs. What has begun another way goes on that way."""
+        sweep = self._store.sweep(sweep_id)
+        method = SweepConfig.parse(sweep.config).method
+        if method == "custom":
+            return
+        if self._store.changes(sweep_id, Cursor(), ()).runs:
+            raise ControllerError(
+                f"sweep {sweep_id} is searched by {method} and has begun; for a search of your own make another sweep, with "
+                "method: custom"
+            )
+        self._store.update_config(sweep_id, {**sweep.config, "method": "custom"})
 
     def _not_started(self) -> None:
+        if self._started or self._sweep_id is not None:
+            raise ControllerError("Can not configure after sweep has been started.")
+
+    def _not_steering(self) -> None:
         if self._started or self._steering is not None:
             raise ControllerError("Can not configure after sweep has been started.")
 
@@ -189,19 +219,23 @@ class LocalController:
 
     @property
     def sweep_id(self) -> str | None:
-        return self._steering.sweep.id if self._steering else None
+        return self._sweep_id
 
     @property
     def sweep_config(self) -> dict[str, Any] | None:
-        return dict(self._steering.sweep.config) if self._steering else None
+        return dict(self._store.sweep(self._sweep_id).config) if self._sweep_id else None
 
     def __repr__(self) -> str:
         return f"<controller of sweep {self.sweep_id}>"
 
     @property
     def _it(self) -> Steering:
-        if self._steering is None:
+        if self._sweep_id is None:
             raise ControllerError("Must specify or create a sweep before running controller.")
+        if self._steering is None:
+            name = f"local-{secrets.token_hex(8)}"
+            own = autocontroller.own(self._store, self._sweep_id)
+            self._steering = Steering(self._store, self._sweep_id, name, *own, curves=True)
         return self._steering
 
     def done(self) -> bool:
@@ -469,6 +503,14 @@ def _made(stopping: Any, options: Mapping[str, Any]) -> Any:
     except TypeError:
         return stopping(dict(options))
     return stopping
+
+
+def _searching(search: Any, config: SweepConfig, seed: int) -> Searcher:
+    if not is_optimiser(search):
+        return CustomSearch(search, config)
+    from .search.replay import ReplaySearch  # scipy: only who asks for it waits for it
+
+    return ReplaySearch(search, config, seed)
 
 
 def _named(program: Any) -> str:

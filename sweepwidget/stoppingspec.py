@@ -38,6 +38,14 @@ def _settle_hyperband(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key not in unused}
 
 
+def _settle_asha(settings: dict[str, Any]) -> dict[str, Any]:
+    if settings["max_iter"] is None:
+        return {key: value for key, value in settings.items() if key != "max_iter"}
+    if settings["max_iter"] <= settings["min_iter"]:
+        raise ValueError(f"max_iter ({settings['max_iter']}) must be greater than min_iter ({settings['min_iter']})")
+    return settings
+
+
 STOPPING: Mapping[str, Stopping] = {
     "hyperband": Stopping(
         "Stops a run that is not among the best 1/eta when it reaches a band.",
@@ -59,6 +67,35 @@ STOPPING: Mapping[str, Stopping] = {
             "start_iter": Field("integer", "No run is stopped before this step.", 3, least=0),
         },
         needs_metric=False,
+    ),
+    "median": Stopping(
+        "Stops a run whose best value is worse than the median of the finished runs' averages up to that step.",
+        {
+            "min_iter": Field("integer", "No run is stopped before this step.", 5, least=1),
+            "min_runs": Field("integer", "Finished runs needed before any is stopped.", 5, least=1),
+            "percentile": Field(
+                "number", "Keep up with the best so many percent; 50: the median.", 50, above=0, most=100
+            ),
+            "interval": Field("integer", "From min_iter on, runs are judged every so many steps.", 1, least=1),
+        },
+    ),
+    "asha": Stopping(
+        "Stops a run that is not among the best 1/eta of the runs that reached a rung before it.",
+        {
+            "min_iter": Field("integer", "The first rung; the next are eta times as far.", least=1),
+            "eta": Field("number", "The best 1/eta of the runs continue.", 3, above=1),
+            "max_iter": Field("integer", "Where a whole run ends: there is no rung from there on.", None, least=1),
+        },
+        settle=_settle_asha,
+    ),
+    "target": Stopping(
+        "Stops a run that has reached a value.",
+        {
+            "value": Field("number", "The value of the metric that is good enough."),
+            "scope": Field(
+                "string", "'sweep': the whole sweep ends once a run has reached it.", "run", one_of=("run", "sweep")
+            ),
+        },
     ),
 }
 """Ways to stop runs early, by `early_terminate.type`. A new one is a line here."""

@@ -9,8 +9,11 @@ from ..errors import UsageError
 from ..model import RunId
 from ..runs import Runs
 from ..sweepconfig import SweepConfig
+from .asha import Asha
 from .envelope import Envelope
 from .hyperband import Hyperband
+from .median import Median
+from .target import Target
 
 
 class Stopper(Protocol):
@@ -23,6 +26,9 @@ class Stopper(Protocol):
 _STOPPERS: Mapping[str, Callable[[Mapping[str, Any]], Stopper]] = {
     "hyperband": Hyperband.parse,
     "envelope": Envelope.parse,
+    "median": Median.parse,
+    "asha": Asha.parse,
+    "target": Target.parse,
 }
 
 

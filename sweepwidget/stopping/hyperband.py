@@ -16,11 +16,10 @@ from ..bookmark import Bookmark
 from ..errors import ConfigError
 from ..model import Run, RunId
 from ..runs import Goal, Runs
-from .reason import distinct, values
+from .reason import distinct, share, values
 
 _STEPS = 100
 _LONGEST = 2**53  # nobody logs more values than that, and larger floats no longer count in ones
-_SHARES = {2.0: "half", 3.0: "third", 4.0: "quarter"}
 
 
 @define
@@ -157,11 +156,10 @@ class Hyperband:
         threshold = self._threshold(i)
         if cost <= threshold:
             return ""
-        share = _SHARES.get(float(self.eta), f"1/{self.eta:g}")
         # Goal.cost is its own inverse: it gives back the value as it was logged.
         value, limit = distinct(goal.cost(cost), goal.cost(threshold))
         judged = value if self.strict else f"its best, {value},"
-        return f"hyperband: {judged} is worse than {limit}, the best {share} at {values(self.bands[i])}"
+        return f"hyperband: {judged} is worse than {limit}, the best {share(self.eta)} at {values(self.bands[i])}"
 
     def _line(self, runs: Runs, run: Run, goal: Goal) -> str:
         line = f"Run: {run.name or run.id} Step: {len(runs.costs(run.id))}"

@@ -16,6 +16,14 @@ def distinct(a: float, b: float) -> tuple[str, str]:
     return repr(a), repr(b)
 
 
+def share(eta: float) -> str:
+    """`half`, `third`, `1/2.5`: what goes on when 1/eta does."""
+    return _SHARES.get(float(eta), f"1/{eta:g}")
+
+
+_SHARES = {2.0: "half", 3.0: "third", 4.0: "quarter"}
+
+
 def values(n: int) -> str:
     """`1 value`, `9 values`."""
     return "1 value" if n == 1 else f"{n} values"

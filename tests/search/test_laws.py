@@ -1,5 +1,6 @@
 """What every searcher promises, whatever happens to the runs."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 
 import pytest
@@ -14,6 +15,8 @@ from sweepwidget.runs import Runs
 from sweepwidget.search import searcher_for
 from sweepwidget.sweepconfig import SweepConfig
 
+from .optimisers import replayed
+
 FINITE = {
     "b": {"values": [0, False, None, "0"]},
     "a": {"min": 1, "max": 2},
@@ -24,6 +27,24 @@ MIXED = {
     "lr": {"distribution": "log_uniform_values", "min": 1e-4, "max": 1.0},
     "n": {"distribution": "q_uniform", "min": 1, "max": 20, "q": 2},
     "opt": {"parameters": {"name": {"values": ["sgd", "adam"]}, "fixed": {"value": 7}}},
+}
+CONDITIONAL = {
+    "a": {"values": [1, "0"]},
+    "b": {"values": [0, False, None, "0"], "condition": {"a": 1}},
+    "opt": {"parameters": {"n": {"values": [[1], [2, 3]], "condition": {"b": [0, None]}}, "fixed": {"value": 7}}},
+    "lr": {"min": 1, "max": 2},
+    "none": {"value": 3, "condition": {"a": "0"}},
+}
+"""2 · (2 + 1 + 2 + 1) where a is 1, and 2 · 1 elsewhere."""
+CONDITIONAL_MIXED = {
+    "a": {"min": 1, "max": 3},
+    "lr": {**MIXED["lr"], "condition": {"a": [1, 2]}},
+    "opt": {"parameters": {"name": {"values": ["sgd", "adam"]}, "fixed": {"value": 7, "condition": {"a": 1}}}},
+    "sgd": {
+        "condition": {"opt.name": "sgd"},
+        "parameters": {"n": MIXED["n"], "m": {"values": [0, None, "x"], "condition": {"a": 2}}},
+    },
+    "k": {"min": 1, "max": 10**6, "condition": {"sgd": {"m": [0, "x"]}}},
 }
 
 
@@ -36,14 +57,17 @@ class Case:
     """Each configuration comes once, then the space is spent."""
     open_loop: bool = True
     seeded: bool = True
+    size: int = SIZE
+    """Of its space, if each configuration comes once."""
     examples: int = 60
+    make: Callable = searcher_for
 
     @property
     def config(self):
         return SweepConfig.parse({**self.sweep, "metric": {"name": "loss", "goal": "minimize"}})
 
     def searcher(self, seed=0):
-        return searcher_for(self.config, seed)
+        return self.make(self.config, seed)
 
     def law(self, *strategies):
         """Decorates a check so that calling it tries it on many examples."""
@@ -55,9 +79,22 @@ CASES = {
     "random": Case({"method": "random", "parameters": MIXED}),
     "random-finite": Case({"method": "random", "parameters": FINITE}),
     "random-once": Case({"method": "random", "parameters": FINITE, "without_replacement": True}, once=True),
+    "grid-conditional": Case({"method": "grid", "parameters": CONDITIONAL}, once=True, seeded=False, size=14),
+    "random-conditional": Case({"method": "random", "parameters": CONDITIONAL_MIXED}),
+    "random-once-conditional": Case(
+        {"method": "random", "parameters": CONDITIONAL, "without_replacement": True}, once=True, size=14
+    ),
 }
 if find_spec("sweepwidget.search.bayes"):
     CASES["bayes"] = Case({"method": "bayes", "parameters": MIXED}, open_loop=False, examples=8)
+    CASES["bayes-conditional"] = Case({"method": "bayes", "parameters": CONDITIONAL_MIXED}, open_loop=False, examples=8)
+    CASES["bayes-conditional-once"] = Case(
+        {"method": "bayes", "parameters": CONDITIONAL}, once=True, open_loop=False, size=14, examples=4
+    )
+CASES |= {
+    name: Case({"method": "custom", "parameters": parameters}, open_loop=False, examples=15, make=make)
+    for name, (make, parameters) in replayed(MIXED, CONDITIONAL_MIXED).items()
+}
 
 every = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 open_loop = pytest.mark.parametrize("case", [pytest.param(c, id=n) for n, c in CASES.items() if c.open_loop])
@@ -70,6 +107,8 @@ strange = st.sampled_from([
     {"a": 1, "b": 0, "lr": 0.5, "n": 4, "opt": {"n": [1], "name": "sgd"}, "extra": 1},
     {"a": 99, "b": "zz", "lr": 99.0, "n": 3, "opt": {"n": [9], "name": "lion"}},
     {"a": True, "b": [0], "lr": None, "n": "4", "opt": 3},
+    {"a": "0", "b": 0, "lr": 2, "opt": {"n": [1], "name": "adam"}, "sgd": {"n": 4}},
+    {"a": 2, "b": None, "lr": 1, "opt": {"n": [1], "name": "sgd"}, "sgd": {"n": 4, "m": None}, "k": 5},
 ])  # fmt: skip
 events = st.lists(
     st.one_of(
@@ -142,7 +181,7 @@ def test_one_searcher_serves_many_mirrors(case):
 
 @every
 def test_suggestions_lie_in_the_space_and_say_why(case):
-    """Every parameter has a permitted value, constants are filled in, nothing else is there."""
+    """Every active parameter has a permitted value, constants are filled in, nothing else is there."""
 
     @case.law(events)
     def check(events):
@@ -150,7 +189,7 @@ def test_suggestions_lie_in_the_space_and_say_why(case):
         for runs in happen(case, searcher, events):
             for suggestion in searcher.suggest(runs, 2):
                 flat = space.flatten(suggestion.config)
-                assert set(space.parameters) == set(flat)
+                assert space.active(flat) == set(flat)
                 assert all(space.parameters[path].contains(value) for path, value in flat.items())
                 assert space.nest(flat) == suggestion.config
                 assert suggestion.info["why"]
@@ -162,17 +201,17 @@ def test_suggestions_lie_in_the_space_and_say_why(case):
 def test_each_configuration_comes_once_and_then_the_space_is_spent(case):
     """However many are asked for at a time, and whatever becomes of the runs."""
 
-    @case.law(st.lists(st.tuples(st.integers(1, 5), ends), min_size=SIZE, max_size=SIZE))
+    @case.law(st.lists(st.tuples(st.integers(1, 5), ends), min_size=case.size, max_size=case.size))
     def check(steps):
-        searcher, story, seen = case.searcher(), Story(), []
+        searcher, story, seen = case.searcher(), Story(case.config.goal), []
         for n, end in steps:
             found = searcher.suggest(story.runs, n)
-            assert min(n, SIZE - len(seen)) == len(found)
+            assert min(n, case.size - len(seen)) == len(found)
             for suggestion in found:
                 seen.append(key(suggestion.config))
                 story.add(suggestion.config)
             story.end(0, end)
-        assert SIZE == len(seen) == len(set(seen))
+        assert case.size == len(seen) == len(set(seen))
 
     check()
 

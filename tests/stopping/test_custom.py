@@ -1,5 +1,7 @@
 """The user's own stopping rule, in every form that W&B ever took."""
 
+import time
+
 import pytest
 
 from sweepwidget.errors import UsageError
@@ -132,3 +134,20 @@ def test_what_the_code_does_to_its_arguments_reaches_nobody():
 def test_it_is_not_asked_while_nothing_runs():
     """There is nothing to stop, so the user's code need not cope with that."""
     assert {} == CustomStopping(lambda config, runs: 1 / 0, CONFIG).stop(Runs(Goal("acc")))
+
+
+def test_a_sweep_that_exists_may_be_given_a_rule(wandb):
+    """As after a restart: the rule is code, and no part of the sweep."""
+    sweep_id = wandb.sweep(
+        {"method": "random", "metric": {"name": "loss"}, "parameters": {"a": {"min": 0.0, "max": 1.0}}}
+    )
+    wandb.controller(sweep_id).configure_stopping(lambda config, runs: {run.id: "enough" for run in runs})
+
+    def train():
+        run = wandb.init()
+        for _ in range(1000):
+            run.log({"loss": 1.0})
+            time.sleep(0.01)
+
+    wandb.agent(sweep_id, function=train, count=1)
+    assert ["stopped"] == [run.state for run in wandb.Api().sweep(sweep_id).runs]

@@ -8,8 +8,11 @@ from stories import Story, copy, ends, picks
 
 from sweepwidget.model import RunState
 from sweepwidget.runs import Goal, Runs
+from sweepwidget.stopping.asha import Asha
 from sweepwidget.stopping.envelope import Envelope
 from sweepwidget.stopping.hyperband import Hyperband
+from sweepwidget.stopping.median import Median
+from sweepwidget.stopping.target import Target
 
 
 def wandb_hyperband(runs, stopper):
@@ -48,12 +51,61 @@ def wandb_envelope(runs, stopper):
     }
 
 
+def vizier_median(runs, stopper):
+    """Vizier (Golovin et al. 2017), section 3.2.2, step by step; of an even number the lower one is the median."""
+    complete = [runs.costs(run.id).tolist() for run in runs if run.state is RunState.finished]
+    complete = [history for history in complete if history]
+    stopped = set()
+    for run in runs.running:
+        history = runs.costs(run.id).tolist()
+        checks = range(stopper.min_iter, len(history) + 1, stopper.interval)
+        if not checks or len(complete) < stopper.min_runs:
+            continue
+        averages = sorted(sum(other[: checks[-1]]) / len(other[: checks[-1]]) for other in complete)
+        percentile = averages[min(int(len(averages) * stopper.percentile / 100), len(averages) - 1)]
+        if min(history[: checks[-1]]) > percentile:
+            stopped.add(run.id)
+    return stopped
+
+
+def asha_algorithm_2(runs, stopper):
+    """Li et al. 2020, Algorithm 2, at the highest rung of each run: not in `top_k(rung k, |rung k|/η)`."""
+    stopped = set()
+    for run in runs.running:
+        history = runs.costs(run.id).tolist()
+        reached = [rung for rung in stopper.rungs if rung <= len(history)]
+        if not reached:
+            continue
+        rivals = [runs.costs(other.id).tolist() for other in runs if other.number <= run.number]
+        rung = sorted(rival[reached[-1] - 1] for rival in rivals if len(rival) >= reached[-1])
+        top = rung[: int(len(rung) / stopper.eta)]
+        if top and history[reached[-1] - 1] > top[-1]:
+            stopped.add(run.id)
+    return stopped
+
+
+def target_reached(runs, stopper):
+    """Who reached it, or everybody as soon as somebody has."""
+    limit = runs.goal.cost(stopper.value)
+    reached = {run.id for run in runs if any(cost <= limit for cost in runs.costs(run.id))}
+    if stopper.scope == "sweep" and reached:
+        return {run.id for run in runs.running}
+    return {run.id for run in runs.running if run.id in reached}
+
+
 STOPPERS = [
     pytest.param(lambda: Hyperband([1, 2, 5]), wandb_hyperband, id="hyperband"),
     pytest.param(lambda: Hyperband.from_min_iter(1, eta=2, strict=False), wandb_hyperband, id="hyperband-not-strict"),
     pytest.param(lambda: Hyperband.from_max_iter(9, s=2, eta=1.5), wandb_hyperband, id="hyperband-max-iter"),
     pytest.param(lambda: Envelope(0.5, 2, 1), wandb_envelope, id="envelope"),
+    pytest.param(lambda: Median(2, 2), vizier_median, id="median"),
+    pytest.param(lambda: Median(1, 1, percentile=20, interval=3), vizier_median, id="median-percentile"),
+    pytest.param(lambda: Asha(1, eta=2), asha_algorithm_2, id="asha"),
+    pytest.param(lambda: Asha(2, eta=1.5, max_iter=6), asha_algorithm_2, id="asha-max-iter"),
+    pytest.param(lambda: Target(2), target_reached, id="target"),
+    pytest.param(lambda: Target(1, "sweep"), target_reached, id="target-sweep"),
 ]
+"""How to make one, and what it names by the words of its source."""
 values = st.lists(
     st.one_of(st.integers(0, 9).map(float), st.sampled_from([math.nan, math.inf])), min_size=1, max_size=4
 )
@@ -82,32 +134,32 @@ def happen(goal, events):
         yield story.runs
 
 
-@pytest.mark.parametrize(("make", "wandb"), STOPPERS)
+@pytest.mark.parametrize(("make", "source"), STOPPERS)
 @settings(deadline=None)
 @given(events, goals)
-def test_a_cache_changes_nothing_and_wandb_agrees(make, wandb, events, goal):
-    """Kept over any sequence of events, a stopper answers like a fresh one, and both like W&B."""
+def test_a_cache_changes_nothing_and_the_source_agrees(make, source, events, goal):
+    """Kept over any sequence of events, a stopper answers like a fresh one, and both like the code or paper it is from."""
     kept = make()
     for runs in happen(goal, events):
         answer = kept.stop(runs)
         assert make().stop(runs) == answer
-        assert wandb(runs, make()) == set(answer)
+        assert source(runs, make()) == set(answer)
 
 
-@pytest.mark.parametrize(("make", "wandb"), STOPPERS)
+@pytest.mark.parametrize(("make", "source"), STOPPERS)
 @settings(deadline=None)
 @given(events, goals, st.randoms(use_true_random=False))
-def test_the_order_in_which_runs_arrive_and_end_does_not_matter(make, wandb, events, goal, random):
+def test_the_order_in_which_runs_arrive_and_end_does_not_matter(make, source, events, goal, random):
     """The same rows in another order give the same answer."""
     runs = [Runs(goal), *happen(goal, events)][-1]
     shuffled = copy(runs, lambda rows: random.sample(rows, len(rows)))
     assert make().stop(runs) == make().stop(shuffled)
 
 
-@pytest.mark.parametrize(("make", "wandb"), STOPPERS)
+@pytest.mark.parametrize(("make", "source"), STOPPERS)
 @settings(deadline=None)
 @given(events)
-def test_only_running_runs_are_named_and_asking_twice_changes_nothing(make, wandb, events):
+def test_only_running_runs_are_named_and_asking_twice_changes_nothing(make, source, events):
     """Every named run is running, has a reason, and is named again."""
     stopper = make()
     for runs in happen(Goal("loss"), events):
@@ -134,8 +186,8 @@ class Counted(Runs):
         return super().costs(run_id)
 
 
-@pytest.mark.parametrize(("make", "wandb"), STOPPERS)
-def test_a_step_costs_what_changed(make, wandb):
+@pytest.mark.parametrize(("make", "source"), STOPPERS)
+def test_a_step_costs_what_changed(make, source):
     """Among thousands of ended runs, a look touches the active and the newly ended ones only."""
     story, stopper = Story(Goal("loss"), Counted), make()
     for number in range(3000):
