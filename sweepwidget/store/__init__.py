@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-from ..errors import StoreUnavailable, UsageError
+from ..errors import StoreError, StoreUnavailable, UsageError
+from ..links import is_link
 from ..model import (
     Agent,
     AgentId,
@@ -77,6 +78,14 @@ class Store(Protocol):
     def update_config(self, sweep_id: SweepId, config: Mapping[str, Any]) -> Sweep:
         """Replace the configuration and count up `config_version`. Waiting runs that nobody has claimed stay."""
 
+    def configs(self, sweep_id: SweepId) -> Sequence[tuple[int, Mapping[str, Any]]]:
+        """(version, configuration) of every version that was ever in force, oldest first; the last one is."""
+
+    def enqueue(self, sweep_id: SweepId, suggestion: Suggestion, seed: int) -> Run:
+        """Append a waiting run by hand, which is claimed before those that the search chose. A FINISHED sweep goes on;
+        TransitionError for a CANCELED one.
+        """
+
     # -- the controller -----------------------------------------------------------------------------------------
 
     def acquire(
@@ -124,7 +133,7 @@ class Store(Protocol):
         """Tell agents to leave after their current run. Those that are gone are left alone."""
 
     def claim(self, agent_id: AgentId, request_id: str, wanted: int | None = None) -> Run | None:
-        """The first waiting run becomes this agent's (preempted ones first, then by number); its lease begins in the
+        """The first waiting run becomes this agent's (those added by hand first, then preempted ones, then by number); its lease begins in the
         same transaction. None, and the agent is marked waiting, when there is none or the sweep is not RUNNING.
         `wanted` is how many runs the agent would still take, this one included. The same request again gets the same
         run. Dismissed if the agent was told to leave, or its crew may begin no more.
@@ -216,12 +225,20 @@ class TokenStore(Protocol):
     def revoke(self, digest: str) -> bool:
         """Forget a token: whoever holds it is nobody from now on. False if there is none."""
 
+    def sweep_of_run(self, run_id: RunId) -> SweepId | None:
+        """Which sweep a run belongs to, for ever, deleted or not (None: to none). Raises SweepNotFound."""
+
+    def sweep_of_agent(self, agent_id: AgentId) -> SweepId | None:
+        """Which sweep an agent joined, for ever; None if it joined none."""
+
 
 def open_store(url: str | Path | None = None) -> Store:
     """The store of a URL or path; without one, of SWEEPWIDGET_STORE, else the user's own file.
 
     `open_store("sweeps.db")`, `open_store("sqlite:///sweeps.db?synchronous=FULL")` (three slashes: relative to here;
-    four: from the root). Errors: UsageError for a URL nobody knows, StoreError and its kinds when it cannot be opened.
+    four: from the root), `open_store("postgresql://user:password@host/database")` (libpq's options, and `schema=` for
+    another schema than `sweepwidget`), `open_store("https://host/sweep_id#token")` (a link that `share()` made). Errors:
+    UsageError for a URL nobody knows, StoreError and its kinds when it cannot be opened.
     """
     from .sqlite import SqliteStore
 
@@ -232,15 +249,34 @@ def open_store(url: str | Path | None = None) -> Store:
         return SqliteStore(default_path())
     if "://" not in url:
         return SqliteStore(Path(url))
+    if is_link(url):
+        from .remote import RemoteStore
+
+        return RemoteStore(url, default_path().parent / "hubs")
     scheme, _, rest = url.partition("://")
+    if scheme in ("postgresql", "postgres"):
+        return _postgres_store(url)
     if scheme != "sqlite" or not rest.startswith("/"):
-        raise UsageError(f"no store for {url!r}: give a path, or sqlite:///path")
+        shown = repr(url) if "@" not in url and "#" not in url else f"a URL that begins with {scheme!r}"
+        raise UsageError(
+            f"no store for {shown}: give a path, sqlite:///path, postgresql://user@host/database, or a link that share() made"
+        )
     path, _, query = rest[1:].rpartition("?") if "?" in rest else (rest[1:], "", "")
     options = parse_qs(query, keep_blank_values=True)
     synchronous = options.pop("synchronous", ["NORMAL"])[-1].upper()
     if options or synchronous not in ("NORMAL", "FULL") or path in ("", ":memory:"):
         raise UsageError(f"cannot open {url!r}: a store is a file, and its one option is ?synchronous=NORMAL or FULL")
     return SqliteStore(Path(path), "FULL" if synchronous == "FULL" else "NORMAL")
+
+
+def _postgres_store(url: str) -> Store:
+    try:
+        from .postgres import PostgresStore
+    except ImportError as error:
+        if not (error.name or "").startswith("psycopg") and "libpq" not in str(error):
+            raise
+        raise StoreError(f'PostgreSQL needs psycopg: `pip install "sweepwidget[postgres]"` ({error})') from error
+    return PostgresStore(url)
 
 
 def default_path() -> Path:

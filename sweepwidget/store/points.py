@@ -74,6 +74,8 @@ class PointsTable:
     def add(self, tx: Transaction, last_id: int, points: Points, blocks: Sequence[Block]) -> None:
         """Write the rows, the last of them under `last_id`."""
         records = json.dumps(points.records) if points.records else None
+        for names in sorted({block.names for block in blocks}):
+            self._id(tx, names)  # in one order, so that no two writers wait for each other
         for number, block in enumerate(blocks, last_id - len(blocks) + 1):
             row = (block.first_step, block.n, block.steps, block.values, records)
             tx.execute(sql.ADD_CHUNK, (number, points.run_id, points.attempt, self._id(tx, block.names), *row))
@@ -119,10 +121,11 @@ class PointsTable:
         return number
 
     def _load_names(self, tx: Transaction, wanted: set[int]) -> None:
-        if wanted <= self._names.keys():
-            return
-        for number, text in tx.execute(sql.METRICS_AFTER, (max(self._names, default=0),)).fetchall():
-            self._names[number] = tuple(json.loads(text))
+        for known in (max(self._names, default=0), 0):  # a smaller number may have been committed after a larger one
+            if wanted <= self._names.keys():
+                return
+            for number, text in tx.execute(sql.METRICS_AFTER, (known,)).fetchall():
+                self._names[number] = tuple(json.loads(text))
 
 
 def _columns(

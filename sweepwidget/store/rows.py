@@ -96,7 +96,7 @@ def row_of_run(run: Run, sweep: int) -> tuple[Any, ...]:
         clean(run.error),
         clean(run.stop_reason),
         run.stop_state.value if run.stop_state else None,
-        run.provenance,
+        clean(run.provenance),
         clean(run.project),
         clean(run.entity),
         clean(run.group),

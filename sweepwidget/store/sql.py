@@ -123,6 +123,7 @@ class SqlStore(ABC):
     def create_sweep(self, sweep: Sweep) -> Sweep:
         sweep = evolve(sweep, created_at=sweep.created_at or self._now())
         with self._write as tx:
+            self._lock_sweep(tx, PLAIN)  # sweeps are numbered one after another
             if tx.execute(sql.SWEEP_NUMBER, (sweep.id,)).fetchone():
                 raise UsageError(f"sweep {sweep.id} is in {self.url} already: choose another id")
             (n,) = tx.execute(
@@ -210,12 +211,32 @@ class SqlStore(ABC):
         text = dumps(config)
         with self._write as tx:
             n = self._number(tx, sweep_id)
-            version = self._lock_sweep(tx, n).version
-            if tx.execute(sql.SET_CONFIG, (text, n, text)).rowcount:
-                tx.execute(sql.CONFIG, (version, n))
+            ledger = self._lock_sweep(tx, n)
+            if tx.execute(sql.KEEP_CONFIG, (ledger.config_version, n, text)).rowcount:
+                tx.execute(sql.SET_CONFIG, (text, n))
+                tx.execute(sql.CONFIG, (ledger.version, n))
             else:
                 tx.undo()
             return self._sweep(tx, n)
+
+    def configs(self, sweep_id: SweepId) -> Sequence[tuple[int, Mapping[str, Any]]]:
+        with self._read as tx:
+            n = self._number(tx, sweep_id)
+            former = [(version, json.loads(text)) for version, text in tx.execute(sql.FORMER_CONFIGS, (n,)).fetchall()]
+            sweep = self._sweep(tx, n)
+        return [*former, (sweep.config_version, sweep.config)]
+
+    def enqueue(self, sweep_id: SweepId, suggestion: Suggestion, seed: int) -> Run:
+        with self._write as tx:
+            n = self._number(tx, sweep_id)
+            ledger = self._lock_sweep(tx, n, numbers=1)
+            if SweepState(ledger.state) in SWEEP_ENDED:
+                check_sweep_move(SweepState(ledger.state), SweepState.RUNNING)
+                tx.execute(sql.STATE, (SweepState.RUNNING.value, ledger.version, n))
+                tx.execute(sql.SET_REASON, ("", n))
+            run = self._add_run(tx, ledger, ledger.numbers, suggestion, seed)
+            tx.execute(sql.GO_AHEAD, (run.id,))
+        return run
 
     # -- the controller -----------------------------------------------------------------------------------------
 
@@ -226,13 +247,13 @@ class SqlStore(ABC):
             n = self._number(tx, sweep_id)
             epoch, holder, _, since, until = tx.execute(sql.LEASE, (n,)).fetchone()
             now = self._clock(tx)
-        if holder == owner and since <= now < until - ttl_s / 2:
+        if holder == owner and _lasts(since, until - ttl_s / 2, now):
             return Lease(sweep_id, owner, epoch)  # renewed lately: nothing to write
         with self._renew as tx:
             epoch, holder, held_by, since, until = tx.execute(sql.LOCK_LEASE, (n,)).fetchone()
             now = self._clock(tx)
             if holder != owner:
-                held = held_by is not None and since <= now < until and is_alive(process_of(held_by)) is not False
+                held = held_by is not None and _lasts(since, until, now) and is_alive(process_of(held_by)) is not False
                 if held and not force:
                     tx.undo()
                     return None
@@ -250,33 +271,15 @@ class SqlStore(ABC):
             return []
         with self._write as tx:
             n = self._number(tx, lease.sweep_id)
-            _, project, entity = self._identity(tx, n)
             ledger = self._lock_sweep(tx, n, lease=lease, numbers=len(suggestions))
             if SweepState(ledger.state) in SWEEP_ENDED:  # ended since the controller decided: nobody would claim them
                 tx.undo()
                 return []
             first = ledger.numbers - len(suggestions) + 1
-            runs = []
-            for number, (suggestion, seed) in enumerate(zip(suggestions, seeds, strict=True), first):
-                added = False
-                while not added:  # the id may be taken, once in a lifetime
-                    run_id = new_run_id()
-                    run = Run(
-                        run_id,
-                        lease.sweep_id,
-                        number,
-                        suggestion.config,
-                        name=run_name(run_id, number),
-                        info=suggestion.info,
-                        seed=seed,
-                        created_at=self._now(),
-                        project=project,
-                        entity=entity,
-                        config_version=ledger.config_version,
-                    )
-                    added = tx.execute(sql.ADD_RUN, (*row_of_run(run, n), ledger.version)).rowcount == 1
-                runs.append(run)
-        return runs
+            return [
+                self._add_run(tx, ledger, number, suggestion, seed)
+                for number, (suggestion, seed) in enumerate(zip(suggestions, seeds, strict=True), first)
+            ]
 
     def withdraw(self, lease: Lease, run_ids: Collection[RunId]) -> None:
         with self._write as tx:
@@ -302,13 +305,14 @@ class SqlStore(ABC):
         with self._write as tx:
             ledger = self._lock_sweep(tx, n, lease=lease)
             now = self._looked[n] = self._clock(tx)
-            agents = tx.execute(sql.LIVING, (n,)).fetchall()
+            agents = sorted(tx.execute(sql.LIVING, (n,)).fetchall())  # everybody locks agents in this order
             fates = [
                 (_fate(process, since, until, now), agent, process, ttl) for agent, process, ttl, since, until in agents
             ]
             for fate, agent, process, ttl in fates:
-                if fate == LAPSED and now - looked > ttl / 2:
-                    # Whoever did not look for so long was itself frozen, and so perhaps was the agent: a new lease.
+                if fate == LAPSED and abs(now - looked) > ttl / 2:
+                    # Whoever did not look for so long was itself frozen (or the clock was set), and so perhaps was the
+                    # agent: a new lease.
                     tx.execute(sql.EXTEND, (now, now, agent))
                 elif fate:
                     closed += self._give_back(
@@ -341,7 +345,7 @@ class SqlStore(ABC):
             n = self._number(tx, sweep_id)
             self._lock_sweep(tx, n)
             if runs is None:
-                tx.execute(sql.ALLOW_ALL, (crew,))
+                tx.execute(sql.ALLOW_ALL, (crew, n))
             else:
                 tx.execute(sql.ALLOW, (crew, n, runs or NO_MORE))
 
@@ -355,7 +359,7 @@ class SqlStore(ABC):
             touched = 0
             for n in sorted(found):
                 version = self._lock_sweep(tx, n).version
-                for agent_id in found[n]:
+                for agent_id in sorted(found[n]):
                     touched += tx.execute(sql.DISMISS, (version, agent_id)).rowcount
             if not touched:
                 tx.undo()
@@ -378,7 +382,7 @@ class SqlStore(ABC):
             taken = None
             if ledger.state == SweepState.RUNNING.value:
                 taken = tx.execute(
-                    sql.CLAIM, (agent_id, self._now(), request_id, version, agent_id, ledger.n)
+                    sql.CLAIM, (agent_id, self._now(), request_id, version, agent_id, ledger.n, ledger.n)
                 ).fetchone()
             if taken is None:
                 mark = -1 if wanted is None else wanted
@@ -431,7 +435,7 @@ class SqlStore(ABC):
         with self._renew as tx:
             now = self._clock(tx)
             sweeps = set()
-            for agent_id in agent_ids:
+            for agent_id in sorted(agent_ids):
                 row = tx.execute(sql.BEAT, (ttl_s, now, now + ttl_s, agent_id)).fetchone()
                 if row is None:
                     continue
@@ -603,6 +607,15 @@ class SqlStore(ABC):
         with self._renew as tx:
             return bool(tx.execute(sql.REVOKE, (digest,)).rowcount)
 
+    def sweep_of_run(self, run_id: RunId) -> SweepId | None:
+        with self._read as tx:
+            return self._identity(tx, self._sweep_of_run(tx, run_id))[0]
+
+    def sweep_of_agent(self, agent_id: AgentId) -> SweepId | None:
+        with self._read as tx:
+            row = tx.execute(sql.SWEEP_OF_AGENT, (agent_id,)).fetchone()
+            return None if row is None else self._identity(tx, row[0])[0]
+
     # -- waking -------------------------------------------------------------------------------------------------
 
     def subscribe(self, bell: Callable[[], None]) -> Callable[[], None]:
@@ -688,18 +701,18 @@ class SqlStore(ABC):
 
     def _join(self, tx: Transaction, ledger: Ledger, agent: Agent, ttl_s: float) -> None:
         now = self._clock(tx)
-        tx.execute(
+        joined = tx.execute(
             sql.JOIN,
             (
                 agent.id,
                 ledger.n,
                 text_of(agent.process),
-                agent.backend,
+                clean(agent.backend),
                 int(agent.waiting),
                 agent.wanted,
-                agent.provenance,
+                clean(agent.provenance),
                 agent.started_at or self._now(),
-                agent.crew,
+                clean(agent.crew),
                 int(agent.leaving),
                 ttl_s,
                 now,
@@ -707,6 +720,28 @@ class SqlStore(ABC):
                 ledger.version,
             ),
         )
+        if not joined.rowcount:
+            raise UsageError(f"agent {agent.id} has joined another sweep of {self.url} already: choose another id")
+
+    def _add_run(self, tx: Transaction, ledger: Ledger, number: int, suggestion: Suggestion, seed: int) -> Run:
+        sweep_id, project, entity = self._identity(tx, ledger.n)
+        while True:  # the id may be taken, once in a lifetime
+            run_id = new_run_id()
+            run = Run(
+                run_id,
+                sweep_id,
+                number,
+                suggestion.config,
+                name=run_name(run_id, number),
+                info=suggestion.info,
+                seed=seed,
+                created_at=self._now(),
+                project=project,
+                entity=entity,
+                config_version=ledger.config_version,
+            )
+            if tx.execute(sql.ADD_RUN, (*row_of_run(run, ledger.n), ledger.version)).rowcount:
+                return run
 
     def _give_back(
         self, tx: Transaction, ledger: Ledger, agent_id: AgentId, gone: int, *, why: str, max_attempts: float = math.inf
@@ -814,8 +849,14 @@ def _fate(process: str, since: float, until: float, now: float) -> str:
     alive = is_alive(process_of(process))
     if alive is False:
         return DEAD
-    # A lease that begins in the future was given before the machine started anew, when the clock began again.
-    return "" if since <= now < until else LAPSED
+    return "" if _lasts(since, until, now) else LAPSED
+
+
+def _lasts(since: float, until: float, now: float) -> bool:
+    """Whether a lease has not lapsed. One that begins in the future by more than its own length was given before the
+    machine started anew, when the clock began again; by less, just now in another transaction.
+    """
+    return since - (until - since) <= now < until
 
 
 def _advance(text: str, points: Points) -> str | None:

@@ -55,7 +55,15 @@ SCHEMA_2 = (
         digest TEXT PRIMARY KEY, sweep_id TEXT, scope TEXT NOT NULL, created_at DOUBLE PRECISION NOT NULL,
         expires_at DOUBLE PRECISION, label TEXT NOT NULL)""",
 )
-MIGRATIONS = (SCHEMA, SCHEMA_2)
+SCHEMA_3 = (
+    # Runs added by hand come before those that the search chose.
+    "ALTER TABLE run ADD COLUMN ahead INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX run_ahead ON run (sweep, number) WHERE ahead = 1",
+    # What the configuration was before it was edited.
+    """CREATE TABLE former_config (
+        sweep INTEGER NOT NULL, version INTEGER NOT NULL, config TEXT NOT NULL, PRIMARY KEY (sweep, version))""",
+)
+MIGRATIONS = (SCHEMA, SCHEMA_2, SCHEMA_3)
 """Statements that lead from version i to version i + 1. Never edited once released; a new version is a new entry."""
 SPAN = 40
 """Bits of a chunk id that count within the sweep."""
@@ -84,7 +92,10 @@ SWEEP_NUMBER = "SELECT n FROM sweep WHERE id = ?"
 SWEEP_IDENTITY = "SELECT id, project, entity FROM sweep WHERE n = ?"
 SWEEP_IDS = "SELECT id FROM sweep"
 SET_REASON = "UPDATE sweep SET reason = ? WHERE n = ?"
-SET_CONFIG = "UPDATE sweep SET config = ? WHERE n = ? AND config <> ?"
+KEEP_CONFIG = """INSERT INTO former_config (sweep, version, config)
+    SELECT n, ?, config FROM sweep WHERE n = ? AND config <> ?"""
+SET_CONFIG = "UPDATE sweep SET config = ? WHERE n = ?"
+FORMER_CONFIGS = "SELECT version, config FROM former_config WHERE sweep = ? ORDER BY version"
 
 ADD_RUN = f"""INSERT INTO run ({RUN_COLUMNS}, version) VALUES ({", ".join("?" * (RUN_COLUMNS.count(",") + 2))})
     ON CONFLICT (id) DO NOTHING"""
@@ -102,7 +113,9 @@ TOLD = RUNS + "WHERE sweep = ? AND turn = 2 AND stop_state IS NOT NULL"
 CLAIM = f"""UPDATE run SET state = 'running', agent_id = ?, started_at = ?, request = ?, version = ?, offsets = '{{}}',
     attempt = attempt + CASE WHEN state = 'preempted' THEN 1 ELSE 0 END,
     provenance = (SELECT provenance FROM agent WHERE id = ?)
-    WHERE id = (SELECT id FROM run WHERE sweep = ? AND turn < 2 ORDER BY turn, number LIMIT 1) RETURNING {RUN_COLUMNS}"""
+    WHERE id = COALESCE((SELECT id FROM run WHERE sweep = ? AND ahead = 1 AND turn < 2 ORDER BY number LIMIT 1),
+    (SELECT id FROM run WHERE sweep = ? AND turn < 2 ORDER BY turn, number LIMIT 1)) RETURNING {RUN_COLUMNS}"""
+GO_AHEAD = "UPDATE run SET ahead = 1 WHERE id = ?"
 LOGGED = "UPDATE run SET offsets = ? WHERE id = ?"
 LOGGED_SUMMARY = "UPDATE run SET offsets = ?, summary = ?, version = ? WHERE id = ?"
 CLOSE = f"""UPDATE run SET state = ?, exit_code = ?, error = ?, summary = ?, ended_at = ?, offsets = ?, version = ?
@@ -125,7 +138,7 @@ DELETE_RUN = "UPDATE run SET deleted = 1, version = ? WHERE id = ? AND deleted =
 
 JOIN = f"""INSERT INTO agent ({AGENT_COLUMNS}, ttl, since, until, version) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET gone = 0, waiting = excluded.waiting, wanted = excluded.wanted, ttl = excluded.ttl,
-    since = excluded.since, until = excluded.until, version = excluded.version"""
+    since = excluded.since, until = excluded.until, version = excluded.version WHERE agent.sweep = excluded.sweep"""
 AGENTS = f"SELECT {AGENT_COLUMNS} FROM agent "
 AGENTS_AFTER = AGENTS + "WHERE sweep = ? AND version > ? ORDER BY version"
 AGENTS_OF_SWEEP = AGENTS + "WHERE sweep = ? ORDER BY started_at, id"
@@ -140,14 +153,14 @@ EXTEND = "UPDATE agent SET since = ?, until = ttl + ? WHERE id = ?"
 LEAVE = "UPDATE agent SET gone = ?, waiting = 0, lost = ?, version = ? WHERE id = ? AND gone < 2"
 DISMISS = "UPDATE agent SET leaving = 1, version = ? WHERE id = ? AND gone < 2 AND leaving = 0"
 SWEEP_OF_AGENT = "SELECT sweep FROM agent WHERE id = ?"
-ALLOWANCE = """SELECT agent.leaving, agent.crew, allowance FROM agent LEFT JOIN crew ON crew.id = agent.crew AND crew <> ''
-    WHERE agent.id = ?"""
+ALLOWANCE = """SELECT agent.leaving, agent.crew, allowance FROM agent
+    LEFT JOIN crew ON crew.id = agent.crew AND crew.sweep = agent.sweep AND crew.id <> '' WHERE agent.id = ?"""
 ALLOW = """INSERT INTO crew (id, sweep, allowance) VALUES (?, ?, ?)
-    ON CONFLICT (id) DO UPDATE SET allowance = excluded.allowance"""
-ALLOW_ALL = "DELETE FROM crew WHERE id = ?"
+    ON CONFLICT (id) DO UPDATE SET allowance = excluded.allowance WHERE crew.sweep = excluded.sweep"""
+ALLOW_ALL = "DELETE FROM crew WHERE id = ? AND sweep = ?"
 SPEND = "UPDATE crew SET allowance = allowance - 1 WHERE id = ?"
 REFUND = """UPDATE crew SET allowance = allowance + 1
-    WHERE id = (SELECT crew FROM agent WHERE id = ?) AND allowance >= 0"""
+    WHERE (id, sweep) = (SELECT crew, sweep FROM agent WHERE id = ?) AND allowance >= 0"""
 
 KEEP_TOKEN = """INSERT INTO token (digest, sweep_id, scope, created_at, expires_at, label) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (digest) DO NOTHING"""

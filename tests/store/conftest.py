@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -23,6 +25,7 @@ from sweepwidget.model import (
     Run,
     RunId,
     RunState,
+    Scope,
     Suggestion,
     Sweep,
     SweepId,
@@ -43,7 +46,7 @@ class SqlitePlace:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "sweeps.db"
-        self.url = f"sqlite:///{self.path}"
+        self.url = self.link = f"sqlite:///{self.path}"
         self.now = 1000.0
         self._opened: list[SqliteStore] = []
 
@@ -60,12 +63,86 @@ class SqlitePlace:
             store.close()
 
 
-PLACES: dict[str, Callable[[Path], Any]] = {"sqlite": SqlitePlace}
+class PostgresPlace:
+    """A schema of its own in a database that all tests share, and the clock of whoever opens it here."""
+
+    numbers = itertools.count(1)
+
+    def __init__(self, folder: Path) -> None:
+        from postgres import shared_server
+
+        self.server = shared_server()
+        self.schema = f"place_{next(self.numbers)}"
+        self.link = self.server.local_url(schema=self.schema)
+        self.now = 1000.0
+        self._opened: list[Any] = []
+        self.url = self.open().url
+
+    def open(self) -> Any:
+        from sweepwidget.store.postgres import PostgresStore
+
+        store = PostgresStore(self.link, clock=lambda: self.now)
+        self._opened.append(store)
+        return store
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+
+    def close(self) -> None:
+        for store in self._opened:
+            store.close()
+            shutil.rmtree(store.folder, ignore_errors=True)
+        self.server.sql(f'DROP SCHEMA "{self.schema}" CASCADE', database="sweeps")
+
+
+class HubPlace:
+    """A hub on a real socket with a store of its own behind it, and a link to all of it."""
+
+    def __init__(self, folder: Path) -> None:
+        from sweepwidget.hub.server import HubServer
+        from sweepwidget.hub.tokens import issue
+        from sweepwidget.links import make_link
+
+        self.behind = SqlitePlace(folder)
+        self.folder = folder
+        served = self.behind.open()
+        self.server = HubServer(served)
+        self.link = make_link(self.server.start(), None, issue(served, None, Scope.control))
+        self._opened: list[Any] = []
+        self.url = self.open().url
+
+    def open(self) -> Any:
+        from sweepwidget.store.remote import RemoteStore
+
+        store = RemoteStore(self.link, self.folder / "hubs")
+        self._opened.append(store)
+        return store
+
+    @property
+    def now(self) -> float:
+        return self.behind.now
+
+    @now.setter
+    def now(self, now: float) -> None:
+        self.behind.now = now
+
+    def pass_time(self, seconds: float) -> None:
+        self.behind.pass_time(seconds)
+
+    def close(self) -> None:
+        for store in self._opened:
+            store.close()
+        self.server.stop()
+        self.behind.close()
+
+
+PLACES: dict[str, Callable[[Path], Any]] = {"sqlite": SqlitePlace, "postgres": PostgresPlace, "hub": HubPlace}
 
 
 @pytest.fixture(params=PLACES)
-def place(request, tmp_path) -> Iterator[Any]:
+def place(request, tmp_path, monkeypatch) -> Iterator[Any]:
     """Where a store can be opened, several times if need be."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     place = PLACES[request.param](tmp_path)
     yield place
     place.close()
@@ -75,6 +152,12 @@ def place(request, tmp_path) -> Iterator[Any]:
 def store(place):
     """An empty store."""
     return place.open()
+
+
+def not_at_a_hub(place: Any, why: str) -> None:
+    """Skip what a hub does not promise; test_remote.py says what it does instead."""
+    if isinstance(place, HubPlace):
+        pytest.skip(f"at a hub, {why}")
 
 
 @pytest.fixture

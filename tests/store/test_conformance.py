@@ -6,6 +6,7 @@ import contextlib
 import math
 import re
 import threading
+import time
 from collections import Counter
 
 import numpy as np
@@ -34,7 +35,7 @@ from sweepwidget.model import (
 from sweepwidget.process import this_process
 from sweepwidget.store.spool import Spool
 
-from .conftest import ELSEWHERE, PLACES, SWEEP, TTL, World, logged, points
+from .conftest import ELSEWHERE, PLACES, SWEEP, TTL, World, logged, not_at_a_hub, points
 
 R, S = RunState, SweepState
 
@@ -140,6 +141,52 @@ def test_a_configuration_is_replaced(world):
     assert world.store.sweep(SWEEP).config == {"method": "grid"}
     assert world.store.run(run.id) == run
     assert world.add()[0].config_version == 2
+
+
+def test_former_configurations_are_kept(world):
+    """`configs` has every version in order; the last one is in force, and repeats make none."""
+    assert world.store.configs(SWEEP) == [(1, {"method": "random"})]
+    for method in ("grid", "grid", "random"):
+        world.store.update_config(SWEEP, {"method": method, "x": math.inf})
+    kept = [(1, {"method": "random"}), (2, {"method": "grid", "x": math.inf}), (3, {"method": "random", "x": math.inf})]
+    assert world.store.configs(SWEEP) == kept
+
+
+# -- runs by hand -----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_by_hand_comes_first(world):
+    """It is numbered on, and claimed before what the search chose and what was preempted; those by hand keep their order."""
+    preempted = world.begin()
+    world.finish(preempted, R.preempted)
+    (chosen,) = world.add()
+    first, second = (world.store.enqueue(SWEEP, Suggestion({"x": x}, {"why": "by hand"}), 7) for x in (0.5, 0.7))
+    assert (first.number, first.config, first.info, first.seed) == (3, {"x": 0.5}, {"why": "by hand"}, 7)
+    agent = world.join("another")
+    claimed = [world.claim(agent) for _ in range(4)]
+    assert [run.id for run in claimed] == [first.id, second.id, preempted.id, chosen.id]
+
+
+def test_a_run_by_hand_wakes_a_finished_sweep(world):
+    """It goes on without its old reason; a canceled one does not."""
+    world.store.set_state(SWEEP, S.FINISHED, "spent")
+    run = world.store.enqueue(SWEEP, Suggestion({"x": 1}), 0)
+    sweep = world.store.sweep(SWEEP)
+    assert (sweep.state, sweep.reason) == (S.RUNNING, "")
+    assert world.claim(world.join()).id == run.id
+    world.store.set_state(SWEEP, S.CANCELED)
+    with pytest.raises(errors.TransitionError):
+        world.store.enqueue(SWEEP, Suggestion({"x": 1}), 0)
+    assert len(world.store.runs(SWEEP)) == 1
+
+
+def test_a_run_by_hand_is_a_change(world):
+    """Readers hear of it; it carries the version of the configuration in force, and needs no lease."""
+    world.store.update_config(SWEEP, {"method": "grid"})
+    cursor = world.store.changes(SWEEP, Cursor()).cursor
+    run = world.store.enqueue(SWEEP, Suggestion({"x": 1}), 0)
+    assert world.store.changes(SWEEP, cursor).runs == (run,)
+    assert run.config_version == 2
 
 
 # -- changes --------------------------------------------------------------------------------------------------------
@@ -525,7 +572,7 @@ def test_a_run_is_claimed_by_one_of_many_processes(world, place, child):
                 store.finish(run.id, run.attempt, Outcome(RunState.finished))
                 n += 1
             """,
-            place.url,
+            place.link,
             f"claimer {i}",
         )
         for i in range(4)
@@ -628,8 +675,9 @@ def test_a_new_attempt_starts_clean(world):
     assert len(world.store.columns(run.id, attempt=1)["loss"]) == 5
 
 
-def test_what_the_dead_left_is_taken_in(world):
+def test_what_the_dead_left_is_taken_in(world, place):
     """Points in the spool that never reached the store are counted with the attempt that logged them."""
+    not_at_a_hub(place, "spools of agents are on other machines")
     run = world.begin(process=evolve(this_process(), started="before time"))
     spool = Spool(world.store.folder, run.id, run.attempt)
     for step in range(3):
@@ -1010,8 +1058,9 @@ def _plain(store, name="plain", process=None, **fields):
     return store.start_run(Run(RunId(name), None, 0, {"lr": 1}, **fields), agent, TTL)
 
 
-def test_a_plain_run_begins_at_once(store):
+def test_a_plain_run_begins_at_once(store, place):
     """It needs no sweep, is listed newest first, and logs and ends as any other."""
+    not_at_a_hub(place, "ids and keys are what this package itself would make")
     run = _plain(store, name="Möwe 1", project="p", tags=("a", "b"))
     assert (run.state, run.sweep_id, run.config, run.tags) == (R.running, None, {"lr": 1}, ("a", "b"))
     other = _plain(store, name="other", project="q")
@@ -1030,8 +1079,9 @@ def test_starting_a_plain_run_again(store):
         store.start_run(Run(RunId("plain"), None, 0, {}), Agent(AgentId("x"), SweepId(""), this_process()), TTL)
 
 
-def test_a_plain_run_that_died_has_crashed(store):
+def test_a_plain_run_that_died_has_crashed(store, place):
     """There is no second attempt without a sweep; the next plain run finds the dead one."""
+    not_at_a_hub(place, "spools of agents are on other machines")
     dead = _plain(store, "dead", evolve(this_process(), started="before time"))
     spool = Spool(store.folder, dead.id, dead.attempt)
     spool.append(0, 1.0, {"loss": 2.0})
@@ -1092,8 +1142,9 @@ def test_deleting_a_run_that_waits_or_runs(world):
     assert world.finish(running, R.killed).deleted
 
 
-def test_texts_are_remembered(store):
+def test_texts_are_remembered(store, place):
     """The first text of a key stays; an unknown key is empty."""
+    not_at_a_hub(place, "ids and keys are what this package itself would make")
     store.remember("sha256:1", "code ✓")
     store.remember("sha256:1", "another")
     assert store.recall("sha256:1") == "code ✓"
@@ -1155,10 +1206,13 @@ def test_a_broken_bell_harms_nobody(world, caplog):
 
 def test_writes_elsewhere_are_noticed(world, place):
     """Once per look; our own writes do not count."""
+    not_at_a_hub(place, "news comes for sweeps that are in use, and of all writes")
     other = place.open()
     assert not other.changed_elsewhere()
     world.add()
-    assert other.changed_elsewhere()
+    deadline = time.monotonic() + 10
+    while not other.changed_elsewhere():  # word from a server takes a moment
+        assert time.monotonic() < deadline
     assert not other.changed_elsewhere()
     world.add()
     assert not world.store.changed_elsewhere()
