@@ -105,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     controller.add_argument("sweep_id", metavar="ID")
     controller.add_argument("--verbose", action="store_true", help="say what is scheduled and stopped, and why")
     controller.add_argument("--agents", type=_whole(0), default=0, metavar="N", help="start N agents, too (default: 0)")
+    _add_hub(command("hub", _hub, "serve the sweeps to other machines and notebooks, and make links to them"))
     ls = command("ls", _ls, "list the sweeps, newest first: state, runs, best value")
     ls.add_argument("--all", action="store_true", help=f"all of them (default: the {listing.NEWEST} newest)")
     command("schema", _schema, "print the JSON Schema of sweep files, for editors")
@@ -150,6 +151,12 @@ def _add_agent(agent: argparse.ArgumentParser) -> None:
     agent.add_argument(
         "--max-consecutive-failed-runs", type=_whole(1), metavar="N", help="end after N failed runs in a row"
     )
+
+
+def _add_hub(hub: argparse.ArgumentParser) -> None:
+    from . import hubcommand
+
+    hubcommand.add_arguments(hub)
 
 
 def _add_where(parser: argparse.ArgumentParser) -> None:
@@ -291,6 +298,12 @@ def _steer(sweep_id: str, verbose: bool, agents: int) -> int:
 def _command(command: str, args: argparse.Namespace) -> str:
     """What to type, for this store; an id comes last (scripts take the last word)."""
     return f"sweepwidget --store {shlex.quote(args.store)} {command}" if args.store else f"sweepwidget {command}"
+
+
+def _hub(args: argparse.Namespace) -> int:
+    from . import hubcommand
+
+    return hubcommand.run(args)
 
 
 def _ls(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UsageError
+from .links import is_link, parse_link
 from .loop import after_fork
 from .model import Sweep, SweepId
 from .store import Store, open_store
@@ -49,6 +50,14 @@ def locate(sweep_id: Any, store: Store | None = None) -> tuple[Store, Sweep]:
     """
     if not isinstance(sweep_id, str):
         raise UsageError(f"Expected string sweep_id, got {type(sweep_id).__name__}")
+    if is_link(sweep_id):
+        wanted = parse_link(sweep_id).sweep_id
+        if wanted is None:
+            raise UsageError(
+                "this link is to a whole store, not to a sweep: call use_store(link), then agent() with the id of a sweep"
+            )
+        store = store_at(str(sweep_id))
+        return store, store.sweep(SweepId(wanted))
     parts = sweep_id.strip().split("/")
     if len(parts) > 3 or not all(parts):
         raise UsageError(

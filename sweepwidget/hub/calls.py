@@ -1,0 +1,122 @@
+"""Calls: from a token, a verb and a body to an answer. Lives on the loop; what blocks goes to a few threads of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures.thread import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from ..model import SweepId, Token
+from ..wire import VERBS, WAIT_S, Denied, WireError, decode_call, encode_reply
+from . import limits
+from .answers import Answers
+from .app import App, SharedStore
+from .helm import Helm
+from .limits import Buckets, too_many
+from .tokens import check_scope, check_term, digest_of, find
+from .watch import Watch
+
+T = TypeVar("T")
+
+THREADS = 4
+FRESH_S = 1.0
+"""So long a token counts as good without another look into the store."""
+
+
+class Calls:
+    """What the holders of tokens ask of one store, and what they get."""
+
+    def __init__(self, store: SharedStore) -> None:
+        self.app, self.helm = App(store), Helm(store)
+        self._store = store
+        self._pool = ThreadPoolExecutor(THREADS, "sweepwidget-hub")
+        self._tokens: OrderedDict[str, tuple[Token, float]] = OrderedDict()
+        self._rates = Buckets(limits.REQUESTS_S, limits.BURST)
+        self._strikes = Buckets(limits.BAD_TOKENS / limits.BAD_TOKENS_S, limits.BAD_TOKENS)
+        self._answers = Answers()
+        self._watches: dict[SweepId, Watch] = {}
+
+    async def authorise(self, secret: str, verb: str, address: str) -> Token:
+        """The token, if it is good for this verb and not used too much. Raises Denied and Refused."""
+        now = time.monotonic()
+        token = await self._token(secret, now)
+        if token is None:
+            # A good token is never kept waiting for a bad neighbour: behind a proxy all come from one address.
+            if wait_s := self._strikes.take(address, now):
+                raise too_many("too many wrong tokens from this address", wait_s)
+            raise Denied("this hub does not know the token: copy the whole link, or ask for a new one", 401)
+        check_term(token, time.time())
+        if wait_s := self._rates.take(token.digest, now):
+            raise too_many(f"more than {limits.REQUESTS_S:.0f} calls per second with one link", wait_s)
+        check_scope(token, VERBS[verb].scope, verb)
+        return token
+
+    async def answer(self, token: Token, verb: str, request: str, body: bytes) -> bytes:
+        """The reply to a call. Raises what it should be told, and whatever fails."""
+        if verb == "wait":
+            return await self._wait(token, body)
+        if not (VERBS[verb].once and request):
+            return await self._in_thread(lambda: self._reply(token, verb, body))
+        return await self._answers.first(
+            (token.digest, verb, request), lambda: self._in_thread(lambda: self._reply(token, verb, body))
+        )
+
+    async def rest(self) -> None:
+        """Let go of what nobody needs any more."""
+        self._watches = {sweep_id: watch for sweep_id, watch in self._watches.items() if not watch.idle}
+        await self._in_thread(self.helm.rest)
+
+    def forget_tokens(self) -> None:
+        """Some may have been revoked: look each up again. From any thread."""
+        self._tokens.clear()
+
+    def end_waits(self) -> None:
+        """Answer all long-polls, and those to come at once."""
+        for watch in self._watches.values():
+            watch.end()
+
+    def close(self) -> None:
+        """Blocks until the calls in progress are done."""
+        self._pool.shutdown()
+        self.helm.close()
+
+    async def _token(self, secret: str, now: float) -> Token | None:
+        digest = digest_of(secret)
+        token, at = self._tokens.get(digest, (None, 0.0))
+        if token is not None and now - at < FRESH_S:
+            return token
+        token = await self._in_thread(lambda: find(self._store, secret))
+        self._tokens.pop(digest, None)
+        if token is not None:
+            self._tokens[digest] = token, now
+            if len(self._tokens) > limits.IDS:
+                self._tokens.popitem(last=False)
+        return token
+
+    async def _wait(self, token: Token, body: bytes) -> bytes:
+        args = await self._in_thread(lambda: self._admitted(token, "wait", body))
+        sweep_id = args["sweep_id"]
+        watch = self._watches.get(sweep_id)
+        if watch is None:
+            watch = self._watches[sweep_id] = Watch(self._store, sweep_id, self._pool)
+        timeout_s = min(max(args["timeout_s"], 0.0), WAIT_S)
+        return encode_reply("wait", await watch.wait(args["version"], timeout_s, args.get("progress", False)))
+
+    def _reply(self, token: Token, verb: str, body: bytes) -> bytes:
+        args = self._admitted(token, verb, body)
+        result = self.app.perform(verb, args)
+        for sweep_id in self.app.sweeps_at_work(verb, args):
+            self.helm.steer(sweep_id)
+        return encode_reply(verb, result)
+
+    def _admitted(self, token: Token, verb: str, body: bytes) -> Mapping[str, Any]:
+        name, args = decode_call(body)
+        if name != verb:
+            raise WireError(f"the path says {verb}, and the body {name}")
+        return self.app.admit(token, verb, args)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
