@@ -27,6 +27,7 @@ from .model import Agent, AgentId, Outcome, Run, RunState, Sweep, SweepId
 from .participant import participant
 from .patience import Patience
 from .process import this_process
+from .processtrial import ProcessTrial
 from .pump import pump_while
 from .store import Store
 from .term import termlog
@@ -198,7 +199,7 @@ class Agents:
 
     def send(self, signum: int) -> bool:
         """Signal the programs that run now. False if there are none (a function has no process of its own)."""
-        return isinstance(self._trial, trials.ProgramTrial) and self._trial.send(signum)
+        return isinstance(self._trial, ProcessTrial) and self._trial.send(signum)
 
     def abandon(self) -> list[Run]:
         """Stop now. Runs that do not react within the grace (programs have their kill delay before) are closed as killed;
@@ -212,8 +213,8 @@ class Agents:
     def _abandon(self) -> list[Run]:
         self.stop(now=True)
         grace_s = INTERRUPT_GRACE_S
-        if isinstance(self._trial, trials.ProgramTrial) and self.running:
-            termlog("Its programs were told to end (SIGTERM). Press Ctrl + C again to kill them.")
+        if isinstance(self._trial, ProcessTrial) and self.running:
+            termlog(f"Waiting: {self._trial.stopping}. Press Ctrl + C again to kill them.")
             grace_s += self._trial.kill_delay_s
         try:
             self._wait_at_most(grace_s)

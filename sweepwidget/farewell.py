@@ -1,7 +1,7 @@
-"""What a program's processes say of their run when they go, besides points: its summary, an exit code, preemption.
+"""What the processes of a run say of it when they go, besides points: its summary, an exit code, preemption, how it ended.
 
-The agent that started the program closes the run, and takes its exit status and its spools; this is the rest. One small
-file per process, beside the run's output.
+The agent that started them closes the run, and takes their exit status and their spools; this is the rest. One small file
+per process, beside the run's output.
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ class Farewell:
     """The one given to `run.finish()`."""
     preempting: bool = False
     """`mark_preempting()` was called."""
+    state: str = ""
+    """How the trial ended, said by a process that only works for the agent (a RunState); '': its exit status says it."""
+    error: str = ""
+    """The traceback, for that state."""
+    counted: bool = True
+    """Whether failure rules count that state (see `trials.Ended`)."""
 
 
 def leave(folder: Path, attempt: int, source: str, farewell: Farewell) -> None:
@@ -38,13 +44,21 @@ def leave(folder: Path, attempt: int, source: str, farewell: Farewell) -> None:
 def gather(folder: Path, attempt: int) -> Farewell:
     """What all processes of that attempt said, the latest over the earlier ones; their files are removed."""
     paths = sorted(folder.glob(f"farewell-{attempt}-*.json"), key=lambda path: path.stat().st_mtime_ns)
-    summary: dict[str, Any] = {}
-    exit_code, preempting = 0, False
+    together = Farewell()
     for path in paths:
-        said = Farewell(**json.loads(path.read_text(encoding="utf-8")))
-        summary |= said.summary
-        exit_code = exit_code or said.exit_code
-        preempting = preempting or said.preempting
+        together = _and(together, Farewell(**json.loads(path.read_text(encoding="utf-8"))))
         with contextlib.suppress(OSError):
             path.unlink()
-    return Farewell(summary, exit_code, preempting)
+    return together
+
+
+def _and(before: Farewell, said: Farewell) -> Farewell:
+    ending = said if said.state else before
+    return Farewell(
+        {**before.summary, **said.summary},
+        before.exit_code or said.exit_code,
+        before.preempting or said.preempting,
+        ending.state,
+        ending.error,
+        ending.counted,
+    )

@@ -86,6 +86,8 @@ class Participant:
         """Why the last tick failed; '' when all is well."""
         self._agents: dict[AgentId, SweepId | None] = {}
         self._cursors: dict[SweepId, Cursor] = {}
+        self._told: dict[tuple[str, int], Run] = {}
+        """Running runs that were told to stop: an order may come between a run's claim and its `add`."""
         self._lock = threading.Lock()
         self._ticking = False
         self._seen = -1
@@ -108,6 +110,8 @@ class Participant:
         """Ship the run's points and pass stop orders on to it from now on."""
         with self._lock:
             self.runs[run.id, run.attempt] = run
+        if (row := self._told.get((run.id, run.attempt))) is not None:
+            self._order(row)
         self._start()
 
     def remove(self, run: Work) -> None:
@@ -195,6 +199,10 @@ class Participant:
 
     def _order(self, row: Run) -> None:
         """Tell runs here what the store says of them."""
+        if row.state is RunState.running and row.stop_state is not None:
+            self._told[row.id, row.attempt] = row
+        else:
+            self._told.pop((row.id, row.attempt), None)
         for (run_id, attempt), run in list(self.runs.items()):
             if run_id != row.id:
                 continue
@@ -202,7 +210,7 @@ class Participant:
                 run.order_stop(
                     "it was given to another agent" if row.attempt != attempt else f"it is {row.state.value}"
                 )
-            elif row.stop_reason:
+            elif row.stop_state is not None:
                 run.order_stop(row.stop_reason, row.stop_state)
 
 

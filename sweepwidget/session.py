@@ -107,9 +107,9 @@ def _live(run: Run | None) -> Run | None:
 
 
 @contextlib.contextmanager
-def trial(store: Store, row: RunRow, locked: frozenset[str]) -> Iterator[Trial]:
-    """The code inside works on `row`: `init()` returns its handle."""
-    here = Trial(store, row, locked)
+def trial(store: Store, row: RunRow, locked: frozenset[str], source: str = "") -> Iterator[Trial]:
+    """The code inside works on `row`: `init()` returns its handle, which logs under the name `source`."""
+    here = Trial(store, row, locked, source)
     token = _trial.set(here)
     with _lock:
         _open.append(here)
@@ -327,7 +327,7 @@ def _attach() -> Trial | None:
 
 def _locked_by(store: Store, row: RunRow) -> frozenset[str]:
     parameters = store.sweep(row.sweep_id).config.get("parameters", {}) if row.sweep_id else {}
-    return frozenset(parameters)
+    return frozenset(parameters) & row.config.keys()
 
 
 def _own_source() -> str:

@@ -6,6 +6,7 @@ Never a shell, never a `preexec_fn` (the kernel has threads). The group dies wit
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import selectors
@@ -53,10 +54,20 @@ class Child:
             self._sentinel.fire()
             raise
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def send(self, signum: int) -> None:
         """Signal the whole group; nothing happens once it is closed."""
         self.sent.add(signum)
         self._signal(signum)
+
+    def interrupt(self) -> None:
+        """SIGINT to the child alone: it is to end its workers itself. Not on Windows, where that reaches no child."""
+        with self._lock:
+            if not self._gone and os.name != "nt":
+                os.kill(self._process.pid, signal.SIGINT)  # Popen.send_signal would collect one that has ended
 
     def end_group(self) -> None:
         """Kill whatever of the group still runs."""
@@ -91,8 +102,8 @@ class Child:
 
 def _mark(env: Mapping[str, str]) -> str:
     """What the child's environment has and this process's has not."""
-    run = env.get("SWEEPWIDGET_RUN", "")
-    return f"SWEEPWIDGET_RUN={run}" if run and run != os.environ.get("SWEEPWIDGET_RUN") else ""
+    marks = ((name, env.get(name, "")) for name in ("SWEEPWIDGET_RUN", "SWEEPWIDGET_KERNEL"))
+    return next((f"{name}={value}" for name, value in marks if value and value != os.environ.get(name)), "")
 
 
 def _popen(argv: Sequence[str], env: Mapping[str, str], cwd: str | Path) -> subprocess.Popen[bytes]:
@@ -147,12 +158,18 @@ class _Pipes:
     @property
     def closed(self) -> bool:
         """Whether both have come to their end."""
-        return not self._selector.get_map()
+        return not any(key.data for key in self._selector.get_map().values())
+
+    def wake_on(self, fd: int) -> None:
+        """Have `read` return, too, when there is something to read here."""
+        self._selector.register(fd, selectors.EVENT_READ, "")
 
     def read(self, timeout_s: float) -> Iterator[tuple[str, bytes]]:
         """(stream, bytes) that are there, or else the first to come within `timeout_s`."""
         # With nothing left to read, the child is about to end: look again soon.
-        for key, _ in self._selector.select(0.01 if self.closed else timeout_s):
+        for key, _ in self._selector.select(min(timeout_s, 0.01) if self.closed else timeout_s):
+            if not key.data:
+                continue
             data = os.read(key.fd, 1 << 16)
             if data:
                 yield key.data, data
@@ -174,14 +191,18 @@ class _ThreadPipes:
         self._pieces: queue.Queue[tuple[str, bytes]] = queue.Queue(maxsize=64)
         for name, pipe in streams.items():
             threading.Thread(target=self._pump, args=(name, pipe), daemon=True).start()
+        self._longest_wait_s = math.inf
 
     @property
     def closed(self) -> bool:
         return self._open == 0
 
+    def wake_on(self, fd: int) -> None:
+        self._longest_wait_s = 0.01
+
     def read(self, timeout_s: float) -> Iterator[tuple[str, bytes]]:
         with contextlib.suppress(queue.Empty):
-            name, data = self._pieces.get(timeout=0.01 if self.closed else timeout_s)
+            name, data = self._pieces.get(timeout=min(timeout_s, 0.01 if self.closed else self._longest_wait_s))
             if data:
                 yield name, data
             else:

@@ -82,7 +82,7 @@ def run_program(
         child = Child(argv, env, cwd)
     except (OSError, ValueError) as error:
         return ProgramEnd(RunState.failed, error=_why_not_started(argv, cwd, error))
-    echo = _Echo(output)
+    echo = Echo(output)
     try:
         if on_start is not None:
             on_start(child.send)
@@ -98,7 +98,7 @@ def run_program(
 
 
 def _watch(
-    child: Child, echo: _Echo, should_stop: Callable[[], RunState | None], kill_delay_s: float
+    child: Child, echo: Echo, should_stop: Callable[[], RunState | None], kill_delay_s: float
 ) -> tuple[Status, RunState | None]:
     """Pass output on until the child has ended and its output too. Returns its end, and the order to stop if any."""
     order: RunState | None = None
@@ -141,12 +141,15 @@ def _end(status: Status, order: RunState | None, sent: Iterable[int], tail: str,
     if status.signal is None:
         what = "its exit status was lost: something in this process collects every child (is SIGCHLD ignored?)"
         return ProgramEnd(RunState.crashed, error=what + said)
-    name = _signal_name(status.signal)
     if status.signal in {signal.SIGINT, signal.SIGTERM, *sent}:  # somebody asked for it
-        return ProgramEnd(RunState.killed, signal=status.signal, error=f"killed by {name}{said}")
-    return ProgramEnd(
-        RunState.crashed, signal=status.signal, error=f"killed by {name}{_SIGNAL_HINTS.get(name, '')}{said}"
-    )
+        return ProgramEnd(RunState.killed, signal=status.signal, error=f"killed by {_signal_name(status.signal)}{said}")
+    return ProgramEnd(RunState.crashed, signal=status.signal, error=f"killed by {with_hint(status.signal)}{said}")
+
+
+def with_hint(signum: int) -> str:
+    """A signal's name, and what it may mean: 'SIGKILL; maybe out of memory'."""
+    name = _signal_name(signum)
+    return name + _SIGNAL_HINTS.get(name, "")
 
 
 _SIGNAL_HINTS: Mapping[str, str] = {
@@ -210,14 +213,15 @@ def _why_not_started(argv: Sequence[str], cwd: str | Path, error: OSError | Valu
 # -- its output -----------------------------------------------------------------------------------------------------
 
 
-class _Echo:
-    """Bytes in, text out to the run's output; remembers the last lines for an error."""
+class Echo:
+    """Bytes in, text out to the run's output, if there is a run; remembers the last lines for an error."""
 
-    def __init__(self, output: Output) -> None:
-        self._output: Output | None = output
+    def __init__(self, output: Output | None = None, tail_lines: int = TAIL_LINES) -> None:
+        self._output = output
+        self._tail_lines = tail_lines
         decoder = codecs.getincrementaldecoder("utf-8")
         self._decoders = {stream: decoder("replace") for stream in ("stdout", "stderr")}
-        self._lines: deque[str] = deque(maxlen=TAIL_LINES)
+        self._lines: deque[str] = deque(maxlen=tail_lines)
         self._unfinished = dict.fromkeys(self._decoders, "")
 
     def write(self, stream: str, data: bytes, *, final: bool = False) -> None:
@@ -231,11 +235,11 @@ class _Echo:
         for stream in self._decoders:
             self.write(stream, b"", final=True)
         lines = [*self._lines, *(_shown(rest) for rest in self._unfinished.values() if rest)]
-        return "\n".join(lines[-TAIL_LINES:]).strip("\n")
+        return "\n".join(lines[-self._tail_lines :]).strip("\n")
 
     def _remember(self, stream: str, text: str) -> None:
         *lines, rest = (self._unfinished[stream] + text).split("\n")
-        self._lines.extend(_shown(line) for line in lines[-TAIL_LINES:])
+        self._lines.extend(_shown(line) for line in lines[-self._tail_lines :])
         self._unfinished[stream] = rest[-4 * TAIL_WIDTH :]
 
     def _pass_on(self, stream: str, text: str) -> None:
