@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .public import Api
     from .session import finish, init
     from .settings import Settings
+    from .sharing import share, unshare
     from .stores import use_store
     from .term import AlertLevel, termerror, termlog, termwarn
 
@@ -59,6 +60,7 @@ _HOMES = {
     "public": "Api",
     "session": "finish init",
     "settings": "Settings",
+    "sharing": "share unshare",
     "stores": "use_store",
     "term": "AlertLevel termerror termlog termwarn",
 }
@@ -105,6 +107,7 @@ __all__ = [
     "run",
     "save",
     "setup",
+    "share",
     "stop",
     "stop_run",
     "summary",
@@ -113,6 +116,7 @@ __all__ = [
     "termerror",
     "termlog",
     "termwarn",
+    "unshare",
     "unwatch",
     "use_artifact",
     "use_store",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from .model import Run, RunState
-from .runs import summary_value
+from .runs import headline, summary_value
 from .term import termerror, termwarn
 
 SHOWN_ERRORS = 3
@@ -32,7 +32,7 @@ class Announcer:
             self._listener.started(run)
 
     def ended(self, run: Run) -> None:
-        if run.state in (RunState.failed, RunState.crashed) and run.error:
+        if run.state in _ENDED_BY and run.error:
             self._show_failure(run)
         if run.state is RunState.finished:
             self._check_metric(run)
@@ -46,11 +46,11 @@ class Announcer:
 
     def _show_failure(self, run: Run) -> None:
         """A traceback as a script would show it: the first one, and later ones that end differently."""
-        last = run.error.strip().splitlines()[-1]
-        if last in self._shown_errors or len(self._shown_errors) >= SHOWN_ERRORS:
+        what = headline(run)
+        if what in self._shown_errors or len(self._shown_errors) >= SHOWN_ERRORS:
             return
-        self._shown_errors.add(last)
-        termerror(f"Run {run.id} {_ENDED_BY[run.state]}: {last}", details=run.error)
+        self._shown_errors.add(what)
+        termerror(f"Run {run.id} {_ENDED_BY[run.state]}: {what}", details=run.error)
 
     def _check_metric(self, run: Run) -> None:
         """Say once when the sweep's metric is not among what runs log: a misspelt name searches in the dark."""

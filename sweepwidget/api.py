@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, overload
 
 from . import session
-from .agents import Agents
 from .errors import UsageError
-from .hiring import Terms, hire, work
+from .hiring import AtWork, Terms, hire, work
 from .localcontroller import LocalController
 from .model import (
     SWEEP_ENDED,
@@ -140,7 +139,7 @@ def agent(
     gpus: str | Sequence[int | str] | None = ...,
     memory: int | str | None = ...,
     retries: int = ...,
-) -> Agents: ...
+) -> AtWork: ...
 def agent(
     sweep_id: str,
     function: Callable[[], Any] | None = None,
@@ -158,11 +157,19 @@ def agent(
     gpus: str | Sequence[int | str] | None = None,
     memory: int | str | None = None,
     retries: int = 0,
-) -> Agents | None:
+) -> AtWork | None:
     """Run trials of a sweep: `wandb.agent(sweep_id, function=train, count=5)`.
 
     `function` is called without arguments, once per run; without it, the sweep's `program` is started for each run.
     `count` limits the runs that this call begins (None and 0: no limit). `agents=n` runs n at a time.
+    `sweep_id` may also be a link that `share()` gave elsewhere.
+
+    `backend` says where they run: "thread" (of this process), "inline" (the calling thread), "kernel" (a kernel process for
+    each agent), or a cluster: a Dask client, an ipyparallel client, "ray", a submitit executor, any
+    `concurrent.futures.Executor`. For kernel agents: `fresh=True` starts a new process for every run, `gpus="auto"` (or a
+    list) gives each a GPU of its own, `memory="4GB"` ends a run that takes more, `retries` is how often a run is tried again
+    whose process died.
+
     Blocks until the sweep is spent, the count is used up or the failure rules say so, and returns None as W&B's does; with
     `block=False` returns the agents at work (`.wait()`, `await`, `.stop()`, `.scale(n)`).
     Interrupting the cell stops the runs, marks them killed, and raises KeyboardInterrupt. Programs have `term_timeout`
@@ -216,34 +223,34 @@ def controller(
     )
 
 
-def _start_for_controller(store: Store, sweep_id: str, function: Callable[[], Any] | None, agents: int) -> Agents:
+def _start_for_controller(store: Store, sweep_id: str, function: Callable[[], Any] | None, agents: int) -> AtWork:
     at_work = hire(store, store.sweep(SweepId(sweep_id)), Terms(function, agents=agents))
     at_work.scale(agents)
     return at_work
 
 
-def pause(sweep_id: str) -> None:
+def pause(sweep_id: str, store: Store | None = None) -> None:
     """No new runs until `resume`; those running go on."""
-    _order(sweep_id, SweepState.PAUSED, "paused by the user")
+    _order(sweep_id, store, SweepState.PAUSED, "paused by the user")
 
 
-def resume(sweep_id: str) -> None:
+def resume(sweep_id: str, store: Store | None = None) -> None:
     """Go on with a paused sweep."""
-    _order(sweep_id, SweepState.RUNNING, "")
+    _order(sweep_id, store, SweepState.RUNNING, "")
 
 
-def stop(sweep_id: str) -> None:
+def stop(sweep_id: str, store: Store | None = None) -> None:
     """No new runs; those running end by themselves, and the sweep is finished."""
-    _order(sweep_id, SweepState.FINISHED, "stopped by the user")
+    _order(sweep_id, store, SweepState.FINISHED, "stopped by the user")
 
 
-def cancel(sweep_id: str) -> None:
+def cancel(sweep_id: str, store: Store | None = None) -> None:
     """The sweep is over; running runs are killed at their next `log()`."""
-    _order(sweep_id, SweepState.CANCELED, "canceled by the user")
+    _order(sweep_id, store, SweepState.CANCELED, "canceled by the user")
 
 
-def _order(sweep_id: str, state: SweepState, reason: str) -> None:
-    store, row = locate(sweep_id)
+def _order(sweep_id: str, store: Store | None, state: SweepState, reason: str) -> None:
+    store, row = locate(sweep_id, store)
     if row.state in SWEEP_ENDED:
         raise UsageError(f"Sweep already finished. ({row.id} is {row.state.value})")
     if state is SweepState.PAUSED and row.state is SweepState.PENDING:

@@ -17,9 +17,13 @@ from . import trials
 from .agents import Agents
 from .autocontroller import has_own_search
 from .backends import backend_for
+from .backends.engines import Engine, engine_for
+from .clusteragents import ClusterAgents
 from .errors import UsageError
 from .failures import failure_rules
+from .links import is_link
 from .model import SWEEP_ENDED, RunState, Sweep
+from .programtrial import ProgramTrial
 from .progress import progress_for
 from .provenance import provenance
 from .pump import pump_while
@@ -29,6 +33,8 @@ from .store import Store
 from .sweepconfig import SweepConfig
 from .term import termerror, termlog, termwarn
 
+AtWork = Agents | ClusterAgents
+"""What `agent(…, block=False)` returns: the same handle, whether they work here or on a cluster."""
 KILL_DELAY_S = 30.0
 """Between SIGTERM and SIGKILL for a program that is told to stop (WANDB_AGENT_KILL_DELAY changes it)."""
 
@@ -47,6 +53,8 @@ class Terms:
     gpus: str | Sequence[int | str] | None = None
     memory: int | str | None = None
     retries: int = 0
+    quiet: bool = False
+    """Show no progress: somebody else does."""
 
     def __attrs_post_init__(self) -> None:
         count, agents = self.count, self.agents
@@ -61,7 +69,7 @@ class Terms:
                 raise UsageError(f"{name}= is for kernel agents: add backend='kernel', or leave it out")
 
 
-def hire(store: Store, row: Sweep, terms: Terms) -> Agents:
+def hire(store: Store, row: Sweep, terms: Terms) -> AtWork:
     """Agents as `agent()` asks for them, not at work yet."""
     config = SweepConfig.parse(row.config)
     if row.state in SWEEP_ENDED:
@@ -70,7 +78,12 @@ def hire(store: Store, row: Sweep, terms: Terms) -> Agents:
         _close_the_dead(store, row)
         return _nothing_to_do(store, row)
     key, text = provenance(terms.function, config.program)
-    agents = _local_agents(store, row, config, terms, key)
+    engine = engine_for(terms.backend)
+    agents: AtWork = (
+        _local_agents(store, row, config, terms, key)
+        if engine is None
+        else _cluster_agents(store, row, config, terms, key, engine)
+    )
     store.remember(key, text)
     return agents
 
@@ -90,19 +103,59 @@ def _local_agents(store: Store, row: Sweep, config: SweepConfig, terms: Terms, p
         count=terms.count,
         rules=failure_rules(time.monotonic(), terms.max_consecutive_failed_runs, inclusive=terms.function is None),
         provenance=provenance_key,
-        listener=progress_for(row, config, terms.count or None),
+        listener=None if terms.quiet else progress_for(row, config, terms.count or None),
         metric=config.metric.name if config.metric else None,
         steer=_steers(store, row, config),
     )
 
 
+def _cluster_agents(
+    store: Store, row: Sweep, config: SweepConfig, terms: Terms, provenance_key: str, engine: Engine
+) -> ClusterAgents:
+    if terms.function is None:
+        _program(store, row, config, terms)  # refuses what cannot be
+    return ClusterAgents(
+        store,
+        row,
+        terms.function,
+        engine,
+        count=terms.count,
+        rules=failure_rules(time.monotonic(), terms.max_consecutive_failed_runs, inclusive=terms.function is None),
+        provenance=provenance_key,
+        listener=None if terms.quiet else progress_for(row, config, terms.count or None),
+        metric=config.metric.name if config.metric else None,
+        steer=_steers(store, row, config),
+        kill_delay_s=_kill_delay(terms.term_timeout),
+    )
+
+
 def _trial(store: Store, row: Sweep, config: SweepConfig, terms: Terms, backend: str) -> trials.Trial:
     if terms.function is None:
-        program = trials.ProgramTrial(store, config, _kill_delay(terms.term_timeout), Path.cwd(), row.id)
-        program.check()
-        return program
+        return _program(store, row, config, terms)
     locked = _locked(config)
-    return trials.FunctionTrial(store, terms.function, locked, on_main_thread=backend == "inline")
+    if backend != "kernel":
+        return trials.FunctionTrial(store, terms.function, locked, on_main_thread=backend == "inline")
+    from .kerneltrial import KernelTrial
+
+    kernel = KernelTrial(
+        store,
+        row.id,
+        terms.function,
+        locked,
+        fresh=terms.fresh,
+        gpus=terms.gpus,
+        memory=terms.memory,
+        retries=terms.retries,
+        cwd=Path.cwd(),
+    )
+    kernel.check()
+    return kernel
+
+
+def _program(store: Store, row: Sweep, config: SweepConfig, terms: Terms) -> ProgramTrial:
+    program = ProgramTrial(store, config, _kill_delay(terms.term_timeout), Path.cwd(), row.id)
+    program.check()
+    return program
 
 
 def _locked(config: SweepConfig) -> frozenset[str]:
@@ -111,8 +164,10 @@ def _locked(config: SweepConfig) -> frozenset[str]:
 
 
 def _steers(store: Store, row: Sweep, config: SweepConfig) -> bool:
-    """Whether this process may decide what runs: not for a local controller's sweep, nor for somebody else's search."""
-    if config.controller == "local":
+    """Whether this process may decide what runs: not for a local controller's sweep, nor for somebody else's search, nor
+    behind a hub, whose own process does.
+    """
+    if config.controller == "local" or (is_link(store.link) and not has_own_search(store, row.id)):
         return False
     if config.method == "custom" and not has_own_search(store, row.id):
         termlog(
@@ -123,7 +178,7 @@ def _steers(store: Store, row: Sweep, config: SweepConfig) -> bool:
     return True
 
 
-def work(at_work: Agents, agents: int, forward_signals: bool = False) -> None:
+def work(at_work: AtWork, agents: int, forward_signals: bool = False) -> None:
     """Have agents work and block until they are done."""
     with forwarded(at_work) if forward_signals else contextlib.nullcontext():
         _wait(at_work, agents)
@@ -132,7 +187,7 @@ def work(at_work: Agents, agents: int, forward_signals: bool = False) -> None:
         termerror(at_work.failure)
 
 
-def _wait(at_work: Agents, agents: int) -> None:
+def _wait(at_work: AtWork, agents: int) -> None:
     """Block, widgets alive, until agents that are set to work now are done; an interrupt stops their runs first."""
     over = threading.Event()
     at_work.when_done(over.set)
@@ -156,7 +211,7 @@ def _wait(at_work: Agents, agents: int) -> None:
 
 def _close_the_dead(store: Store, row: Sweep) -> None:
     """Runs that were at work when the sweep ended, and whose process has died since, are closed by whoever looks next."""
-    if any(run.state is RunState.running for run in store.runs(row.id)):
+    if not is_link(store.link) and any(run.state is RunState.running for run in store.runs(row.id)):
         steering = Steering(store, row.id, f"tidy-{secrets.token_hex(4)}")
         steering.step()
         steering.release()

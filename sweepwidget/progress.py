@@ -7,7 +7,6 @@ WANDB_SILENT or SWEEPWIDGET_SILENT nothing is shown.
 from __future__ import annotations
 
 import contextvars
-import math
 import os
 import shutil
 import sys
@@ -316,8 +315,7 @@ def _all_runs(config: SweepConfig) -> int | None:
     """How many runs the sweep can have; None: no end in sight."""
     size = None
     if config.method == "grid":
-        grids = [parameter.grid() for parameter in config.space.parameters.values()]
-        size = None if any(grid is None for grid in grids) else math.prod(len(grid or ()) for grid in grids)
+        size = config.space.grid_size()
     elif config.without_replacement:
         size = config.space.size()
     return min((n for n in (size, config.run_cap) if n is not None), default=None)

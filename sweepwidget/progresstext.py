@@ -15,7 +15,7 @@ from typing import Any
 from attrs import frozen
 
 from .model import Run, RunState
-from .runs import Goal, summary_value
+from .runs import Goal, headline, summary_value
 
 WIDTH = 100
 """Columns of the view in a notebook."""
@@ -199,7 +199,7 @@ def row_of(
     if run.state is RunState.running:
         text = line or config_text(run.config, constants)
     elif run.state in BAD:
-        text = _last_line(run.error) or run.state.value
+        text = headline(run) or run.state.value
     else:
         told = run.stop_reason if run.state is not RunState.finished else ""
         text = told or config_text(run.config, constants)
@@ -327,10 +327,6 @@ def _compact(value: Any) -> str:
         return f"[{','.join(map(_compact, value))}]"
     text = str(value)
     return text if re.fullmatch(r"\S+", text) else repr(text)
-
-
-def _last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 def _runs(n: int) -> str:

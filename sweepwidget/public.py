@@ -12,7 +12,7 @@ import numpy as np
 from . import api
 from .columns import EMPTY
 from .errors import UsageError
-from .model import Run, RunId, Sweep, SweepId
+from .model import Run, RunId, RunState, Sweep, SweepId
 from .runs import summary_value
 from .store import Store
 from .stores import current_store, locate
@@ -116,7 +116,7 @@ class PublicSweep:
     def expected_run_count(self) -> int | None:
         """How many runs a grid has (with `run_cap`: at most that many); None for searches without an end."""
         config = self._config
-        size = config.space.size() if config.method == "grid" else None
+        size = config.space.grid_size() if config.method == "grid" else None
         caps = [n for n in (size, config.run_cap) if n is not None]
         return min(caps) if caps else None
 
@@ -151,16 +151,16 @@ class PublicSweep:
         return min(scored, key=lambda pair: pair[0])[1] if scored else None
 
     def pause(self) -> None:
-        api.pause(self.id)
+        api.pause(self.id, self._store)
 
     def resume(self) -> None:
-        api.resume(self.id)
+        api.resume(self.id, self._store)
 
     def stop(self) -> None:
-        api.stop(self.id)
+        api.stop(self.id, self._store)
 
     def cancel(self) -> None:
-        api.cancel(self.id)
+        api.cancel(self.id, self._store)
 
     def __repr__(self) -> str:
         return f"<Sweep {'/'.join(part for part in self.path if part)} ({self.state})>"
@@ -200,6 +200,11 @@ class PublicRun:
     @property
     def summary(self) -> dict[str, Any]:
         return dict(self._row.summary)
+
+    @property
+    def agent(self) -> str | None:
+        """The id of the agent that runs it, or ran it; None while it waits."""
+        return self._row.agent_id
 
     @property
     def error(self) -> str:
@@ -320,7 +325,7 @@ class PublicRun:
 
     def stop(self) -> None:
         """Stop it at its next `log()`; it is marked killed."""
-        api.stop_run(self.id)
+        self._store.stop([self._row.id], "stopped by the user", RunState.killed)
 
     def delete(self) -> None:
         """Forget it: its grid cell is free again."""

@@ -146,6 +146,14 @@ class Runs:
         self.generation += 1
 
 
+def headline(run: Run) -> str:
+    """The line that says most about what ended a run: the exception at the end of a traceback, else how its process died."""
+    lines = [line.strip() for line in run.error.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    return lines[0] if run.state is RunState.crashed else lines[-1]
+
+
 def summary_value(summary: Mapping[str, object], metric: str) -> float | None:
     """The metric's value in a summary, if it is a finite number (a flat key first, then `a.b` as a path)."""
     value = summary.get(metric)
