@@ -1,11 +1,13 @@
 """The notebooks are the documentation: each runs in a real kernel, on real data, and says what it promises."""
 
 import os
+import re
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from postgres import shared_server
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 
@@ -35,14 +37,14 @@ class Executed:
 def executed(tmp_path_factory):
     """Run a notebook as a new user would: every cell, in a folder and a store of its own."""
 
-    def run(name):
+    def run(name, **environment):
         folder = tmp_path_factory.mktemp(Path(name).stem)
         notebook = nbformat.read(FOLDER / name, as_version=4)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB_", "SWEEPWIDGET_"))}
         client = NotebookClient(
             notebook, timeout=200, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
         )
-        client.execute(env=env | {"SWEEPWIDGET_STORE": str(folder / "sweeps.db")})
+        client.execute(env=env | {"SWEEPWIDGET_STORE": str(folder / "sweeps.db")} | environment)
         return Executed(notebook)
 
     return run
@@ -73,3 +75,26 @@ def test_local_controller(executed):
     assert "starting one agent for train-dummy.py" in done.output("configure_program('train-dummy.py')")
     assert "finished 12 done with {'param1': 3}" in done.output('run.summary["metric"]')
     assert "Runs: 8 (Finished: 8)" in done.output("halve_the_best")
+
+
+def test_more_agents(executed):
+    """Kernel agents, one that dies, coroutines, a second notebook, and one behind a link whose token is not in the file."""
+    done = executed("04-more-agents.ipynb")
+    assert re.search(r"two threads [\d.]+ s, two kernels [\d.]+ s", done.output("threads_s ="))
+    fragile = done.output("def fragile")
+    assert (
+        "0 finished" in fragile and "1 crashed its kernel was killed by SIGSEGV" in fragile and "2 finished" in fragile
+    )
+    assert re.search(r"FINISHED 12 runs by \d agents", done.output("by = {"))
+    assert re.search(r"Link\('http://127.0.0.1:\d+/[0-9a-z]{8}#\*\*\*\*'\)", done.output("wandb.share(remote_id)"))
+    assert str(["finished"] * 6) in done.output("elsewhere.db")
+    assert done.size < 30_000
+
+
+def test_clusters(executed):
+    """Dask workers on a PostgreSQL server: every run is done, also when a worker is killed, and this kernel helps out."""
+    done = executed("05-clusters.ipynb", POSTGRES_URL=shared_server().url())
+    assert "PostgreSQL" in done.output("use_store(url)")
+    assert "12 runs; best loss" in done.output("best.config")
+    assert "{'finished': 20}" in done.output("SIGKILL")
+    assert "FINISHED" in done.output("on_cluster.wait()")
