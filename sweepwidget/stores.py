@@ -21,6 +21,8 @@ _current: Store | None = None
 def use_store(url: str | Path) -> Store:
     """Keep sweeps and runs there from now on: `use_store("sweeps.db")`. Returns the store."""
     global _current
+    if "://" not in str(url):
+        url = Path(url).expanduser().absolute()  # the same words in another folder name another file
     _current = store_at(url)
     return _current
 

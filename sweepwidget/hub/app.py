@@ -6,6 +6,7 @@ answered as if it did not exist.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ class App:
 
     def __init__(self, store: SharedStore) -> None:
         self.store = store
-        self._of_run: dict[RunId, SweepId | None] = {}
+        self._of_run: dict[RunId, SweepId] = {}
         self._of_agent: dict[AgentId, SweepId] = {}
 
     def dispatch(self, token: Token, verb: str, args: Mapping[str, Any]) -> Any:
@@ -88,19 +89,18 @@ class App:
 
     def _sweep_of_run(self, run_id: RunId) -> SweepId | None:
         """None for a run without a sweep, and for one that does not exist."""
-        if run_id not in self._of_run:
-            try:
-                self._of_run[run_id] = self.store.sweep_of_run(run_id)
-            except SweepNotFound:
-                return None
-            _bound(self._of_run)
-        return self._of_run[run_id]
+        known = self._of_run.get(run_id)
+        if known is None:
+            with contextlib.suppress(SweepNotFound):
+                known = self.store.sweep_of_run(run_id)
+            _keep(self._of_run, run_id, known)
+        return known
 
     def _sweep_of_agent(self, agent_id: AgentId) -> SweepId | None:
         known = self._of_agent.get(agent_id)
-        if known is None and (known := self.store.sweep_of_agent(agent_id)) is not None:
-            self._of_agent[agent_id] = known
-            _bound(self._of_agent)
+        if known is None:
+            known = self.store.sweep_of_agent(agent_id)
+            _keep(self._of_agent, agent_id, known)
         return known
 
     def _check_room(self, sweep_id: SweepId, agent_id: AgentId) -> None:
@@ -109,10 +109,12 @@ class App:
             raise too_many(f"sweep {sweep_id} has {len(living)} agents, and {AGENTS} is the most", 10.0)
 
 
-def _bound(known: dict[Any, Any]) -> None:
-    """What belongs where never changes, so it can be forgotten and looked up again at any time."""
-    if len(known) > _REMEMBERED:
+def _keep(known: dict[Any, SweepId], key: str, sweep_id: SweepId | None) -> None:
+    """Whose something is never changes, so it is looked up once, or again when there was too much to remember."""
+    if len(known) >= _REMEMBERED:
         known.clear()
+    if sweep_id is not None:
+        known[key] = sweep_id
 
 
 def _check_amounts(verb: str, args: Mapping[str, Any]) -> None:

@@ -108,7 +108,7 @@ def test_a_base_url_is_what_the_link_begins_with(notebook):
     plain = share(notebook.sweep_id)
     proxied = share(notebook.sweep_id, base_url="https://hub.example.org/user/me/proxy/8477/")
     assert f"https://hub.example.org/user/me/proxy/8477/{notebook.sweep_id}" == proxied.partition("#")[0]
-    names = sharing._sharing[notebook.use_store("sweeps.db").link].server._traffic.names
+    names = sharing._sharing[current_store().link].server._traffic.names
     assert "hub.example.org" in names
     assert plain == share(notebook.sweep_id)
 
@@ -160,13 +160,14 @@ def test_a_sweep_that_is_not_cannot_be_shared(notebook):
 
 def test_what_is_behind_a_hub_is_not_shared_again(notebook):
     """The store of a hub cannot be shared by whoever has a link to it."""
+    mine = current_store()
     remote = notebook.use_store(str(share(notebook.sweep_id, scope="control")))
     try:
         with pytest.raises(UsageError, match="pass on the link"):
             share(notebook.sweep_id)
     finally:
         remote.close()
-        notebook.use_store("sweeps.db")
+        notebook.use_store(mine.link)
 
 
 def test_scopes_are_the_links(notebook):
