@@ -83,8 +83,8 @@ class Job:
 
 @frozen
 class Report:
-    """How a loop ended. `home`: nothing is left for it; `idle`: nothing for now, the sweep being `text`; `preempted`: its worker is taken away;
-    `rules`: its failure rules ended it; `error`: `kind` and `text` say what is wrong.
+    """How a loop ended. `home`: nothing is left for it; `idle`: nothing for now, the sweep being `text`; `preempted`: its
+    worker is taken away; `rules`: its failure rules ended it; `error`: `kind` and `text` say what is wrong.
     """
 
     end: str
@@ -105,9 +105,8 @@ def work(payload: bytes) -> dict[str, str]:
         report = Report("home", "interrupted")
     except Exception as error:  # noqa: BLE001  the user's search function, or a fault of ours: said where it is read
         report = Report("error", "".join(traceback.format_exception(error)), type(error).__name__)
-    if (
-        came
-    ):  # whoever had this signal before gets it after all: it ends the process, or has the job begin again elsewhere
+    if came:
+        # Whoever had this signal before gets it after all: it ends the process, or has the job begin again elsewhere.
         os.kill(os.getpid(), came[0])
     return {"end": report.end, "text": report.text, "kind": report.kind}
 

@@ -78,7 +78,7 @@ class SubmititEngine:
                 if ended.wait(POLL_S):
                     return
             error = job.exception()
-            result = None if error is not None else job.result()
+            result = None if error is not None else job.results()[0]
         except Exception as trouble:  # noqa: BLE001  whatever the batch system says, this job is not to be seen any more
             error, result = trouble, None
         finally:
