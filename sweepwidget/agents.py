@@ -27,10 +27,10 @@ from .model import Agent, AgentId, Outcome, Run, RunState, Sweep, SweepId
 from .participant import participant
 from .patience import Patience
 from .process import this_process
-from .processtrial import ProcessTrial
 from .pump import pump_while
 from .store import Store
 from .term import termlog
+from .trials.process import ProcessTrial
 
 INTERRUPT_GRACE_S = 5.0
 """How long an interrupted run may take to reach its next `log()` before it is given up."""

@@ -21,7 +21,10 @@ class Listener(Protocol):
 
 
 class Announcer:
-    """Passes the beginnings and ends of runs on to a listener, and says what the user should know of them."""
+    """Passes the beginnings and ends of runs on to a listener, and says what the user should know of them.
+
+    Without a listener it is silent: whoever hired the agents shows what becomes of their runs.
+    """
 
     def __init__(self, listener: Listener | None = None, metric: str | None = None) -> None:
         self._listener, self._metric = listener, metric
@@ -32,12 +35,13 @@ class Announcer:
             self._listener.started(run)
 
     def ended(self, run: Run) -> None:
+        if self._listener is None:
+            return
         if run.state in _ENDED_BY and run.error:
             self._show_failure(run)
         if run.state is RunState.finished:
             self._check_metric(run)
-        if self._listener is not None:
-            self._listener.ended(run)
+        self._listener.ended(run)
 
     def close(self) -> None:
         """The last look at the progress."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .metricspec import METRIC
 from .parameters import CONDITION, DISTRIBUTIONS
 from .parameters.spec import DEPRECATED, NAME_PATTERN
-from .stoppingspec import STOPPING
-from .sweepconfig import CONTROLLER, FIELDS, LAUNCH, METRIC
+from .stoppingspec import STOPPING, WATCHED
+from .sweepconfig import CONTROLLER, FIELDS, LAUNCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ _INFERRED = ("constant", "categorical", "categorical_w_probabilities", "int_unif
 """Distributions that need not be named."""
 _GRID = ("constant", "categorical", "int_uniform", "q_uniform")
 """Distributions that grid search takes."""
+_OPTIMISES = {"anyOf": [{"required": ["metric"]}, {"required": ["metrics"]}]}
 
 
 def json_schema() -> dict[str, Any]:
@@ -53,13 +55,13 @@ def json_schema() -> dict[str, Any]:
         "title": "Sweep configuration",
         **schema,
         "allOf": [
-            _if({"method": {"const": "bayes"}}, {"required": ["metric"]}),
+            _if({"method": {"const": "bayes"}}, _OPTIMISES),
             _if(
                 {"early_terminate": {"properties": {"type": {"enum": needy}}, "required": ["type"]}},
-                {"required": ["metric"]},
+                _OPTIMISES,
             ),
             _if({"method": {"const": "grid"}}, {"properties": {"parameters": _ref("grid_parameters")}}),
-            _if({"metrics": True}, {"properties": {"method": {"const": "custom"}, "metric": False}}),
+            _if({"metrics": True}, {"properties": {"metric": False, "early_terminate": {"required": ["metric"]}}}),
         ],
         "$defs": {
             **{name: _distribution(name) for name in DISTRIBUTIONS},
@@ -119,6 +121,6 @@ def _distribution(name: str) -> dict[str, Any]:
 def _stopping(kind: str) -> dict[str, Any]:
     stopping = STOPPING[kind]
     schema = _object(stopping.fields, stopping.doc)
-    schema["properties"]["type"] = {"const": kind}
+    schema["properties"] |= {"type": {"const": kind}, "metric": WATCHED.schema()}
     schema["required"].append("type")
     return schema | ({"anyOf": [{"required": list(keys)} for keys in stopping.any_of]} if stopping.any_of else {})

@@ -18,12 +18,11 @@ from .agents import Agents
 from .autocontroller import has_own_search
 from .backends import backend_for
 from .backends.engines import Engine, engine_for
-from .clusteragents import ClusterAgents
+from .cluster.agents import ClusterAgents
 from .errors import UsageError
 from .failures import failure_rules
 from .links import is_link
 from .model import SWEEP_ENDED, RunState, Sweep
-from .programtrial import ProgramTrial
 from .progress import progress_for
 from .provenance import provenance
 from .pump import pump_while
@@ -32,6 +31,7 @@ from .steering import Steering
 from .store import Store
 from .sweepconfig import SweepConfig
 from .term import termerror, termlog, termwarn
+from .trials.program import ProgramTrial
 
 AtWork = Agents | ClusterAgents
 """What `agent(…, block=False)` returns: the same handle, whether they work here or on a cluster."""
@@ -135,7 +135,7 @@ def _trial(store: Store, row: Sweep, config: SweepConfig, terms: Terms, backend:
     locked = _locked(config)
     if backend != "kernel":
         return trials.FunctionTrial(store, terms.function, locked, on_main_thread=backend == "inline")
-    from .kerneltrial import KernelTrial
+    from .trials.kernel import KernelTrial
 
     kernel = KernelTrial(
         store,

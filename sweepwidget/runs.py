@@ -39,8 +39,11 @@ class Runs:
     >>> [run.config for run in runs if run.state is RunState.finished]      # doctest: +SKIP
     """
 
-    def __init__(self, goal: Goal | None = None) -> None:
+    def __init__(self, goal: Goal | None = None, goals: Sequence[Goal] = ()) -> None:
         self.goal = goal
+        """What is searched for, if it is one thing; of several, the one that early stopping goes by."""
+        self.goals = tuple(goals) or (() if goal is None else (goal,))
+        """All that is searched for."""
         self.generation = 0
         """Moves when an ended run is deleted or edited: caches start anew."""
         self.arrived: list[RunId] = []
@@ -51,18 +54,23 @@ class Runs:
         """The largest number of a run."""
         self._runs: dict[RunId, Run] = {}
         self._active: dict[RunId, Run] = {}
-        self._curves: dict[tuple[RunId, int], Growing] = {}
+        self._followed = {each.metric: each for each in self.goals}
+        self._curves: dict[tuple[RunId, int, str], Growing] = {}
 
     @classmethod
     def of(
-        cls, runs: Iterable[Run], goal: Goal | None = None, curves: Mapping[str, Sequence[float]] | None = None
+        cls,
+        runs: Iterable[Run],
+        goal: Goal | None = None,
+        curves: Mapping[str, Sequence[float]] | None = None,
+        goals: Sequence[Goal] = (),
     ) -> Runs:
-        """A mirror from plain values, for tests and notebooks: `curves` maps run ids to costs (smaller is better)."""
-        mirror = cls(goal)
+        """A mirror from plain values, for tests and notebooks: `curves` maps run ids to costs of `goal` (smaller is better)."""
+        mirror = cls(goal, goals)
         mirror.apply_rows(runs)
         for run_id, values in (curves or {}).items():
             run = mirror._runs[RunId(run_id)]
-            mirror._extend(run.id, run.attempt, np.asarray(values, float))
+            mirror._extend(run.id, run.attempt, goal.metric if goal else "", np.asarray(values, float))
         return mirror
 
     def __len__(self) -> int:
@@ -87,19 +95,21 @@ class Runs:
         """Runs that an agent works on."""
         return [run for run in self._active.values() if run.state is RunState.running]
 
-    def costs(self, run_id: RunId) -> NDArray[np.float64]:
+    def costs(self, run_id: RunId, goal: Goal | None = None) -> NDArray[np.float64]:
         """Finite values that the run's current attempt logged of the goal's metric, smaller is better. Shape (n,)."""
-        curve = self._curves.get((run_id, self._runs[run_id].attempt))
+        goal = goal or self.goal
+        curve = self._curves.get((run_id, self._runs[run_id].attempt, goal.metric if goal else ""))
         return _NOTHING if curve is None else curve.values
 
-    def best_cost(self, run_id: RunId) -> float | None:
+    def best_cost(self, run_id: RunId, goal: Goal | None = None) -> float | None:
         """The smallest finite cost over the curve and the summary; None if there is none."""
-        assert self.goal is not None
-        curve = self.costs(run_id)
+        goal = goal or self.goal
+        assert goal is not None
+        curve = self.costs(run_id, goal)
         best = float(curve.min()) if len(curve) else math.inf
-        value = summary_value(self._runs[run_id].summary, self.goal.metric)
+        value = summary_value(self._runs[run_id].summary, goal.metric)
         if value is not None:
-            best = min(best, self.goal.cost(value))
+            best = min(best, goal.cost(value))
         return best if math.isfinite(best) else None
 
     def apply(self, changes: Changes) -> None:
@@ -129,13 +139,14 @@ class Runs:
                 self._active[run.id] = run
 
     def _apply_chunk(self, chunk: Chunk) -> None:
-        if self.goal is not None and chunk.key == self.goal.metric:
+        goal = self._followed.get(chunk.key)
+        if goal is not None:
             values = chunk.column.values
             finite = values[np.isfinite(values)]
-            self._extend(chunk.run_id, chunk.attempt, -finite if self.goal.maximize else finite)
+            self._extend(chunk.run_id, chunk.attempt, chunk.key, -finite if goal.maximize else finite)
 
-    def _extend(self, run_id: RunId, attempt: int, costs: NDArray[np.float64]) -> None:
-        self._curves.setdefault((run_id, attempt), Growing()).extend(costs)
+    def _extend(self, run_id: RunId, attempt: int, metric: str, costs: NDArray[np.float64]) -> None:
+        self._curves.setdefault((run_id, attempt, metric), Growing()).extend(costs)
 
     def _remove(self, run_id: RunId) -> None:
         self._runs.pop(run_id)
@@ -144,6 +155,15 @@ class Runs:
         self.ended = [known for known in self.ended if known != run_id]
         self.last_number = max((run.number for run in self._runs.values()), default=0)
         self.generation += 1
+
+
+def summary_costs(run: Run, goals: Sequence[Goal]) -> tuple[float, ...]:
+    """What a run reached of several goals, all at once: the costs of the values in its summary, NaN where there is none.
+
+    (The best of each curve would be a point that no model ever had: its best loss, and the time it took before it began.)
+    """
+    values = ((goal, summary_value(run.summary, goal.metric)) for goal in goals)
+    return tuple(math.nan if value is None else goal.cost(value) for goal, value in values)
 
 
 def headline(run: Run) -> str:

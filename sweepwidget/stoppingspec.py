@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from .fields import Field, Problems, did_you_mean, read_settings, short
+from .metricspec import METRIC_MEND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-METRIC_MEND = "write {'metric': {'name': 'loss', 'goal': 'minimize'}}"
+WATCHED = Field("string", "With several metrics: the name of the one that it goes by.", None, filled=True)
+"""The key `metric` under `early_terminate`, whatever its type."""
 
 
 @frozen
@@ -101,8 +103,10 @@ STOPPING: Mapping[str, Stopping] = {
 """Ways to stop runs early, by `early_terminate.type`. A new one is a line here."""
 
 
-def read_stopping(given: Mapping[str, Any], has_metric: bool, problems: Problems) -> Mapping[str, Any] | None:
-    """The settings under `early_terminate`, defaults filled in; None if there is nothing to stop by."""
+def read_stopping(given: Mapping[str, Any], metrics: Sequence[str], problems: Problems) -> Mapping[str, Any] | None:
+    """The settings under `early_terminate`, defaults filled in; None if there is nothing to stop by. `metrics` are the
+    names of what the sweep optimises.
+    """
     if "early_terminate" not in given:
         return None
     section = given["early_terminate"]
@@ -122,16 +126,32 @@ def read_stopping(given: Mapping[str, Any], has_metric: bool, problems: Problems
         return None
     stopping, before = STOPPING[kind], len(problems.failures)
     rest = {key: value for key, value in section.items() if key != "type"}
-    settings = read_settings(rest, stopping.fields, "early_terminate", problems, problems.fail)
+    fields = {**stopping.fields, "metric": WATCHED}
+    settings = read_settings(rest, fields, "early_terminate", problems, problems.fail)
+    watched = settings.pop("metric", None)
     if len(problems.failures) == before:
         try:
             settings = _settle(stopping, settings)
         except ValueError as error:
             problems.fail("early_terminate", f"{error}; {_fits_no_schema(section)}")
-    if not has_metric:
+    _check_watched(watched, metrics, stopping, problems)
+    return {"type": kind, **settings, **({"metric": watched} if len(metrics) > 1 else {})}
+
+
+def _check_watched(watched: str | None, metrics: Sequence[str], stopping: Stopping, problems: Problems) -> None:
+    if not metrics:
         report = problems.fail if stopping.needs_metric else problems.warn
         report("early_terminate", f'early terminate requires "metric" section; {METRIC_MEND}')
-    return {"type": kind, **settings}
+    elif watched is None and len(metrics) > 1:
+        problems.fail(
+            "early_terminate",
+            f"the sweep has {len(metrics)} metrics, and a run is stopped by one; name it: add 'metric': {metrics[0]!r}",
+        )
+    elif watched is not None and watched not in metrics:
+        problems.fail(
+            "early_terminate.metric",
+            f"{short(watched)} is not one of {list(metrics)}{did_you_mean(watched, metrics)}",
+        )
 
 
 def _settle(stopping: Stopping, settings: dict[str, Any]) -> dict[str, Any]:

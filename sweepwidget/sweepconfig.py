@@ -7,38 +7,28 @@ violation, as with W&B, whose words are kept; what cannot raises one ConfigError
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
-from .fields import Field, Problems, did_you_mean, missing, read_settings, short, unexpected
+from .fields import Field, Problems, did_you_mean, missing, short, unexpected
+from .metricspec import METRIC_MEND, Metric, ended_by, read_metric, read_metrics
 from .parameters import TOO_ENTANGLED, Space
 from .parameters.spec import place, read_space
 from .runs import Goal
 from .sources import read
-from .stoppingspec import METRIC_MEND, read_stopping
+from .stoppingspec import read_stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 METHODS = ("bayes", "random", "grid", "custom")
-
-_IMPUTE = ("latest", "best", "worst")
-METRIC: Mapping[str, Field] = {
-    "name": Field("string", "The key that training logs: log({'loss': …}).", filled=True),
-    "goal": Field("string", "Whether smaller or larger is better.", "minimize", one_of=("minimize", "maximize")),
-    "target": Field("number", "The sweep finishes once a run has reached this value.", None),
-    "impute": Field("string", "What counts for a run that failed, in bayes.", "worst", one_of=_IMPUTE),
-    "impute_while_running": Field(
-        "string", "What counts for a run that is still running, in bayes.", "false", one_of=(*_IMPUTE, "false")
-    ),
-}
 
 FIELDS: Mapping[str, Field] = {
     "method": Field("string", "How configurations are chosen.", one_of=METHODS),
     "parameters": Field("object", "What is searched.", filled=True),
     "metric": Field("object", "What is optimised.", None),
-    "metrics": Field("array", "Several metrics, for a custom search.", None),
+    "metrics": Field("array", "Several things that are optimised at once, instead of `metric`.", None),
     "early_terminate": Field("object", "Which runs are stopped early.", None),
     "run_cap": Field("integer", "The sweep finishes after this many runs, over all agents.", None, above=0),
     "seed": Field("integer", "Makes the suggestions repeatable.", None, least=0, most=2**63 - 1),
@@ -70,17 +60,6 @@ _VITAL = ("run_cap", "seed", "without_replacement")
 
 
 @frozen
-class Metric:
-    """What is optimised, and what counts for runs that have no value of it."""
-
-    name: str
-    goal: Literal["minimize", "maximize"] = "minimize"
-    target: float | None = None
-    impute: str = "worst"
-    impute_while_running: str = "false"
-
-
-@frozen
 class SweepConfig:
     """One sweep as configured. Equal to another if they mean the same, whatever was left to defaults.
 
@@ -93,8 +72,12 @@ class SweepConfig:
     """grid, random, bayes or custom."""
     space: Space
     metric: Metric | None = None
+    """The only thing that is optimised, if it is one."""
+    metrics: tuple[Metric, ...] = ()
+    """What is optimised at once, if it is several things."""
     early_terminate: Mapping[str, Any] | None = None
-    """With defaults filled in: `{"type": "hyperband", "min_iter": 3, "eta": 3, "strict": True}`."""
+    """With defaults filled in: `{"type": "hyperband", "min_iter": 3, "eta": 3, "strict": True}`; with several metrics
+    "metric" names the one it goes by."""
     run_cap: int | None = None
     seed: int | None = None
     without_replacement: bool = False
@@ -111,9 +94,25 @@ class SweepConfig:
     _given: Mapping[str, Any] = field(factory=dict, eq=False, repr=False)
 
     @property
+    def objectives(self) -> tuple[Metric, ...]:
+        """All that is optimised: nothing, the one metric, or the several."""
+        return (self.metric,) if self.metric else self.metrics
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """All that is optimised, as searchers see it."""
+        return tuple(metric.aim for metric in self.objectives)
+
+    @property
     def goal(self) -> Goal | None:
-        """The metric as searchers and stoppers see it."""
-        return None if self.metric is None else Goal(self.metric.name, self.metric.goal == "maximize")
+        """The metric as searchers and stoppers see it; None without one, or with several."""
+        return None if self.metric is None else self.metric.aim
+
+    @property
+    def watched(self) -> Goal | None:
+        """What early stopping goes by: the one metric, or of several that which `early_terminate.metric` names."""
+        named = (self.early_terminate or {}).get("metric")
+        return next((goal for goal in self.goals if goal.metric == named), self.goal)
 
     @classmethod
     def parse(cls, source: Any) -> SweepConfig:
@@ -145,17 +144,18 @@ def _parse(given: dict[str, Any]) -> SweepConfig:
     plain = {key: _plain(given, key, problems) for key in _PLAIN}
     method = _method(given, problems)
     space = _space(given, problems)
-    metric = _metric(given, problems)
-    early_terminate = read_stopping(given, metric is not None, problems)
-    metric = _ended_by(early_terminate, metric)
-    _check_metrics(given, problems)
-    _check_method(method, space, metric, plain["without_replacement"], problems)
+    metric, metrics = read_metric(given, problems), read_metrics(given, problems)
+    objectives = (metric,) if metric else metrics
+    early_terminate = read_stopping(given, [it.name for it in objectives], problems)
+    objectives = ended_by(objectives, early_terminate)
+    _check_method(method, space, objectives, plain["without_replacement"], problems)
     command, controller = _command(given, problems), _controller(given, problems)
     problems.settle()
     return SweepConfig(
         method=method,
         space=space,
-        metric=metric,
+        metric=objectives[0] if len(objectives) == 1 else None,
+        metrics=objectives if len(objectives) > 1 else (),
         early_terminate=early_terminate,
         command=command,
         controller=controller,
@@ -194,47 +194,6 @@ def _space(given: Mapping[str, Any], problems: Problems) -> Space:
         "Write {'parameters': {'lr': {'min': 0.0, 'max': 0.1}}}",
     )
     return Space({})
-
-
-def _metric(given: Mapping[str, Any], problems: Problems) -> Metric | None:
-    section = given.get("metric")
-    if "metric" not in given:
-        return None
-    if not isinstance(section, dict):
-        hint = f"; write {{'name': {section!r}, 'goal': 'minimize'}}" if isinstance(section, str) else ""
-        problems.warn("metric", f"{short(section)} is not of type 'object'{hint}")
-        return None
-    settings = read_settings(section, METRIC, "metric", problems, problems.warn)
-    return Metric(**settings) if "name" in settings else None
-
-
-def _ended_by(early_terminate: Mapping[str, Any] | None, metric: Metric | None) -> Metric | None:
-    """A target stopper of the whole sweep ends it as `metric.target` does; with both, whichever is reached first."""
-    if metric is None or early_terminate is None or early_terminate.get("scope") != "sweep":
-        return metric
-    targets = [value for value in (early_terminate.get("value"), metric.target) if value is not None]
-    nearest = min if metric.goal == "maximize" else max
-    return evolve(metric, target=nearest(targets, default=None))
-
-
-def _check_metrics(given: Mapping[str, Any], problems: Problems) -> None:
-    if "metrics" not in given:
-        return
-    complaint = FIELDS["metrics"].complaint(given["metrics"])
-    if complaint:
-        problems.warn("metrics", complaint)
-    if "metric" in given:
-        problems.warn(
-            "metrics",
-            "`metric` and `metrics` cannot both be set: use `metric` for a single objective, "
-            "or `metrics` for multi-objective optimization.",
-        )
-    elif given.get("method") != "custom":
-        problems.warn(
-            "metrics",
-            f"`metrics` requires `method: custom` (got `method: {given.get('method')}`): "
-            "multi-objective optimization is only supported with a custom search.",
-        )
 
 
 def _command(given: Mapping[str, Any], problems: Problems) -> tuple[str, ...] | None:
@@ -276,12 +235,12 @@ def _controller(given: Mapping[str, Any], problems: Problems) -> str:
 
 
 def _check_method(
-    method: str, space: Space, metric: Metric | None, without_replacement: bool, problems: Problems
+    method: str, space: Space, objectives: Sequence[Metric], without_replacement: bool, problems: Problems
 ) -> None:
     if method == "grid":
         _check_grid(space, problems)
     if method == "bayes":
-        _check_bayes(space, metric, problems)
+        _check_bayes(space, objectives, problems)
     if not without_replacement:
         return
     if method != "random":
@@ -307,8 +266,8 @@ def _check_grid(space: Space, problems: Problems) -> None:
             )
 
 
-def _check_bayes(space: Space, metric: Metric | None, problems: Problems) -> None:
-    if metric is None:
+def _check_bayes(space: Space, objectives: Sequence[Metric], problems: Problems) -> None:
+    if not objectives:
         problems.fail("metric", f'Bayesian search requires "metric" section; {METRIC_MEND}')
     broken = any(failure.startswith("parameters") for failure in problems.failures)
     if not space.searchable and not broken:

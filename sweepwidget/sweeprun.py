@@ -152,12 +152,13 @@ def sweep_runs(runs: Runs) -> list[SweepRun]:
 
 
 def _history(runs: Runs, run_id: RunId) -> History | Callable[[], History]:
-    """Built when it is asked for: most searchers look at the summary only."""
-    if runs.goal is None:
-        return []
-    goal, costs = runs.goal, runs.costs(run_id)
+    """Built when it is asked for: most searchers look at the summary only. With several metrics a row holds the values of
+    each that were logged as the first, as the second, and so on.
+    """
     # Goal.cost is its own inverse: it gives back the value as it was logged.
-    return lambda: [{goal.metric: goal.cost(cost)} for cost in costs.tolist()]
+    curves = {goal.metric: [goal.cost(cost) for cost in runs.costs(run_id, goal).tolist()] for goal in runs.goals}
+    longest = max(map(len, curves.values()), default=0)
+    return [{name: values[i] for name, values in curves.items() if i < len(values)} for i in range(longest)]
 
 
 def mirror(given: Iterable[Any], goal: Goal | None, space: Space | None = None) -> Runs:

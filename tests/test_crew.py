@@ -5,10 +5,10 @@ import secrets
 
 from hypothesis import given, settings, strategies as st
 
-from sweepwidget.crew import Crew, Event
+from sweepwidget.cluster.crew import Crew, Event
 from sweepwidget.model import ENDED, Agent, AgentId, Outcome, RunState, Suggestion, Sweep, SweepId, SweepState
 from sweepwidget.process import this_process
-from sweepwidget.slot import Slot
+from sweepwidget.cluster.slot import Slot
 from sweepwidget.store import open_store
 
 CREW, OTHERS = "aaaa", "bbbb"

@@ -15,15 +15,15 @@ from typing import Any
 
 from attrs import evolve
 
-from . import errors
-from .backends.engines import Engine
+from .. import errors
+from ..backends.engines import Engine
+from ..errors import Error, StoreError, StoreUnavailable, UsageError
+from ..model import AgentId, Run, RunState
+from ..participant import LEASE_S, participant
+from ..store import Store
+from ..term import termwarn
 from .crew import Crew, Event
-from .errors import Error, StoreError, StoreUnavailable, UsageError
-from .model import AgentId, Run, RunState
-from .participant import LEASE_S, participant
 from .slot import LOSSES_WITHIN_S, Slot
-from .store import Store
-from .term import termwarn
 from .worker import Job, Report, work
 
 LOOK_EVERY_S = 5.0

@@ -17,15 +17,15 @@ from typing import Any, Protocol
 
 from attrs import evolve, frozen
 
-from . import session
-from .active_run import Run as ActiveRun
-from .coroutines import AgentEventLoop
-from .errors import Fenced, RunStopped, UsageError
-from .model import Outcome, Points, Run, RunState
-from .output import RunOutput, Sink, capture
-from .participant import participant
-from .store import Store
-from .store.spool import TIMESTAMP, discard, leftovers
+from .. import session
+from ..active_run import Run as ActiveRun
+from ..coroutines import AgentEventLoop
+from ..errors import Fenced, RunStopped, UsageError
+from ..model import Outcome, Points, Run, RunState
+from ..output import RunOutput, Sink, capture
+from ..participant import participant
+from ..store import Store
+from ..store.spool import TIMESTAMP, discard, leftovers
 
 
 @frozen
@@ -167,8 +167,8 @@ def _user_traceback() -> str:
     """The current exception without our own frames above the user's function."""
     kind, error, tb = sys.exc_info()
     assert kind is not None
-    here = Path(__file__).parent
-    while tb is not None and tb.tb_next is not None and Path(tb.tb_frame.f_code.co_filename).parent == here:
+    package = Path(__file__).parent.parent
+    while tb is not None and tb.tb_next is not None and Path(tb.tb_frame.f_code.co_filename).is_relative_to(package):
         tb = tb.tb_next
     return "".join(traceback.format_exception(kind, error, tb))
 

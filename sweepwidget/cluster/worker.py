@@ -18,20 +18,20 @@ from pathlib import Path
 
 from attrs import evolve, field, frozen
 
-from . import autocontroller, stores, trials
-from .agentloop import AgentLoop
-from .backends.program import forwarding
-from .backends.shipping import pack, unpack
-from .errors import Error, RunStopped, UsageError
-from .failures import FailureRules
-from .model import Agent, AgentId, Process, Run, SweepId, SweepState
-from .participant import participant
-from .patience import Patience
-from .process import is_alive, this_process
-from .programtrial import ProgramTrial
-from .store import Store
-from .sweepconfig import SweepConfig
-from .trials import Ended
+from .. import autocontroller, stores, trials
+from ..agentloop import AgentLoop
+from ..backends.program import forwarding
+from ..backends.shipping import pack, unpack
+from ..errors import Error, RunStopped, UsageError
+from ..failures import FailureRules
+from ..model import Agent, AgentId, Process, Run, SweepId, SweepState
+from ..participant import participant
+from ..patience import Patience
+from ..process import is_alive, this_process
+from ..store import Store
+from ..sweepconfig import SweepConfig
+from ..trials import Ended
+from ..trials.program import ProgramTrial
 
 WATCH_S = 0.5
 GIVE_BACK_S = 10.0

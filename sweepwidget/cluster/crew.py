@@ -10,7 +10,7 @@ from enum import Enum
 
 from attrs import evolve
 
-from .model import SWEEP_ENDED, WAITING, Agent, AgentId, Changes, Cursor, Run, RunId, RunState, Sweep, SweepState
+from ..model import SWEEP_ENDED, WAITING, Agent, AgentId, Changes, Cursor, Run, RunId, RunState, Sweep, SweepState
 
 
 class Event(Enum):

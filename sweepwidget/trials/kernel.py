@@ -21,20 +21,20 @@ from typing import Any
 
 from attrs import frozen
 
-from .backends.child import Status
-from .backends.kernelpool import Kernel, KernelPool
-from .backends.kernelprocess import KernelProcess
-from .backends.program import TAIL_LINES, Echo, with_hint
-from .backends.resources import bytes_of, find_gpus, memory_of_tree, shown_bytes
-from .backends.shipping import pack
-from .errors import Error, UsageError
-from .farewell import Farewell, gather
+from ..backends.child import Status
+from ..backends.kernelpool import Kernel, KernelPool
+from ..backends.kernelprocess import KernelProcess
+from ..backends.program import TAIL_LINES, Echo, with_hint
+from ..backends.resources import bytes_of, find_gpus, memory_of_tree, shown_bytes
+from ..backends.shipping import pack
+from ..errors import Error, UsageError
+from ..farewell import Farewell, gather
+from ..model import Outcome, Run, RunState
+from ..output import RunOutput
+from ..store import Store
+from . import Ended
 from .kernelchild import Order, preparation
-from .model import Outcome, Run, RunState
-from .output import RunOutput
-from .processtrial import ProcessTrial, Worker
-from .store import Store
-from .trials import Ended
+from .process import ProcessTrial, Worker
 
 LOOK_S = 0.1
 """How often an agent looks whether its kernel lives, and whether its run was told to stop."""
@@ -42,7 +42,7 @@ WEIGH_S = 0.5
 """How often it looks how much memory the kernel uses, if that is limited."""
 REMIND_S = 0.5
 """How often a kernel that is to stop is interrupted: one that has not quite begun its run would not hear the first time."""
-_OUR_FRAME = os.path.join("sweepwidget", "kernelchild.py")  # noqa: PTH118
+_OUR_FRAME = os.path.join("trials", "kernelchild.py")  # noqa: PTH118
 _STACK_LINES = 200  # of output; a fault in native code has Python's stack printed
 
 

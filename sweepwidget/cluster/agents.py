@@ -18,20 +18,20 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from . import autocontroller, trials
-from .announcer import Announcer, Listener
-from .backends.engines import Engine
-from .backends.shipping import pack
+from .. import autocontroller, trials
+from ..announcer import Announcer, Listener
+from ..backends.engines import Engine
+from ..backends.shipping import pack
+from ..errors import StoreError
+from ..failures import FailureRules
+from ..loop import event_loop, spawn
+from ..model import Outcome, Run, RunState, Sweep, SweepId
+from ..participant import participant
+from ..process import this_process
+from ..pump import pump_while
+from ..store import Store
 from .crew import Event
-from .errors import StoreError
-from .failures import FailureRules
-from .loop import event_loop, spawn
-from .model import Outcome, Run, RunState, Sweep, SweepId
 from .overseer import Overseer
-from .participant import participant
-from .process import this_process
-from .pump import pump_while
-from .store import Store
 from .worker import DEFAULT_IDLE_S, Job
 
 REST_S = 0.02

@@ -24,14 +24,14 @@ from typing import Any, TextIO
 
 from attrs import evolve, frozen
 
-from .active_run import Run as ActiveRun
-from .backends.shipping import unpack
-from .errors import Error, RunStopped
-from .farewell import Farewell, leave
-from .model import Run, RunState
-from .session import current_run
-from .stores import use_store
-from .trials import Ended, FunctionTrial
+from ..active_run import Run as ActiveRun
+from ..backends.shipping import unpack
+from ..errors import Error, RunStopped
+from ..farewell import Farewell, leave
+from ..model import Run, RunState
+from ..session import current_run
+from ..stores import use_store
+from . import Ended, FunctionTrial
 
 _function: Callable[[], Any] | None = None
 """A copy of the function that no run has used yet."""

@@ -6,16 +6,16 @@ import os
 import shutil
 from pathlib import Path
 
-from .backends.program import ProgramEnd, child_env, run_program, write_params
-from .command import DEFAULT_COMMAND, command_line
-from .errors import UsageError
-from .farewell import Farewell, gather
-from .model import Outcome, Run, RunState, SweepId
-from .output import RunOutput
-from .processtrial import ProcessTrial, Worker
-from .store import Store
-from .sweepconfig import SweepConfig
-from .trials import Ended
+from ..backends.program import ProgramEnd, child_env, run_program, write_params
+from ..command import DEFAULT_COMMAND, command_line
+from ..errors import UsageError
+from ..farewell import Farewell, gather
+from ..model import Outcome, Run, RunState, SweepId
+from ..output import RunOutput
+from ..store import Store
+from ..sweepconfig import SweepConfig
+from . import Ended
+from .process import ProcessTrial, Worker
 
 
 class ProgramTrial(ProcessTrial):

@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
-from .model import Run, RunId, RunState
-from .participant import participant
-from .store import Store
-from .trials import Ended
+from ..model import Run, RunId, RunState
+from ..participant import participant
+from ..store import Store
+from . import Ended
 
 
 class ProcessTrial(ABC):

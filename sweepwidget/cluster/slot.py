@@ -10,8 +10,8 @@ from typing import Any
 
 from attrs import define, field
 
+from ..model import SweepState
 from .crew import Crew
-from .model import SweepState
 
 BACK_OFF_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 """How long to wait after each worker that was lost within `LOSSES_WITHIN_S`; one more is too many."""
