@@ -5,14 +5,10 @@ A backend only decides where the loops run. All agents of one `agent()` call sha
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import secrets
 import threading
 import time
-from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from typing import Any
 
 from attrs import define, field, frozen
 
@@ -21,13 +17,12 @@ from .agentloop import AgentLoop
 from .announcer import Announcer, Listener
 from .backends import AgentBackend
 from .backends.child import KILL
-from .errors import StoreError, StoreUnavailable, UsageError
+from .errors import StoreUnavailable, UsageError
 from .failures import FailureRules
-from .model import Agent, AgentId, Outcome, Run, RunState, Sweep, SweepId
-from .participant import participant
+from .handle import Handle, check_number
+from .model import Agent, AgentId, Run, RunState, Sweep, SweepId
 from .patience import Patience
 from .process import this_process
-from .pump import pump_while
 from .store import Store
 from .term import termlog
 from .trials.process import ProcessTrial
@@ -59,12 +54,8 @@ class Budget:
                 self.left += 1
 
 
-class Agents:
-    """Agents at work: what `agent(..., block=False)` returns.
-
-    >>> agents = wandb.agent(sweep_id, function=train, count=20, block=False)      # doctest: +SKIP
-    >>> agents.scale(4); agents.wait()      # doctest: +SKIP
-    """
+class Agents(Handle):
+    """Agents whose loops run in this process, wherever the backend puts them."""
 
     def __init__(
         self,
@@ -81,26 +72,19 @@ class Agents:
         steer: bool = True,
         metric: str | None = None,
     ) -> None:
-        self.id = secrets.token_hex(4)
-        self.sweep_id: str = sweep.id
-        self.failure: str = ""
-        """Why the failure rules ended it, or ''."""
-        self.begun = 0
-        """Runs begun so far."""
-        self._store, self._sweep, self._trial, self._backend = store, sweep, trial, backend
+        super().__init__(store, sweep.id)
+        self._failure, self._begun = "", 0
+        self._trial, self._backend = trial, backend
         self._backend_name = backend_name
         self._budget, self._rules = Budget(count or None), rules
         self._announcer = Announcer(listener, metric)
         self._provenance = provenance
-        self._here = participant(store)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._stopping_now = False
-        self._finished = threading.Event()
         self._loops: dict[int, Future[None]] = {}
         self._working: dict[int, Run] = {}
         self._target = 0
-        self._callbacks: list[Callable[[], object]] = []
         self._errors: list[BaseException] = []
         self._over = False
         self._patience = Patience()
@@ -109,37 +93,19 @@ class Agents:
     # -- for the user -------------------------------------------------------------------------------------------
 
     @property
-    def done(self) -> bool:
-        """Whether all loops have ended."""
-        return self._finished.is_set()
+    def begun(self) -> int:
+        return self._begun
+
+    @property
+    def failure(self) -> str:
+        return self._failure
 
     @property
     def running(self) -> list[str]:
-        """Ids of the runs being worked on."""
         with self._lock:
             return [run.id for run in self._working.values()]
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Block until all agents have ended (True) or `timeout` seconds are over (False). Raises what ended them:
-        a StoreError, or the error of the user's own search function.
-        """
-        if not self._finished.wait(timeout):
-            return False
-        self.raise_error()
-        return True
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return self._wait().__await__()
-
-    async def _wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        self.when_done(lambda: loop.call_soon_threadsafe(ended.set))
-        await ended.wait()
-        self.raise_error()
-
     def stop(self, now: bool = False) -> None:
-        """End the agents: after their current runs, or `now` (runs are killed at their next `log()`)."""
         self._stopping.set()
         if now:
             with self._lock:
@@ -155,9 +121,7 @@ class Agents:
         self._here.bell.ring()
 
     def scale(self, n: int) -> None:
-        """Have n agents work: more are started at once, surplus ones end after their current run."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-            raise ValueError(f"scale(n) takes a number of agents, 0 or more, not {n!r}")
+        check_number(n)
         with self._lock:
             self._target = n
             self._backend.slots = max(self._backend.slots, n)
@@ -175,36 +139,23 @@ class Agents:
         self._here.bell.ring()
 
     def __repr__(self) -> str:
-        state = "done" if self.done else f"{len(self._loops)} at work, {self.begun} runs begun"
+        state = "done" if self.done else f"{len(self._loops)} at work, {self._begun} runs begun"
         return f"<agents of sweep {self.sweep_id}: {state}>"
 
     # -- for whoever started them -------------------------------------------------------------------------------
 
-    def when_done(self, callback: Callable[[], object]) -> None:
-        """Call once all loops have ended (at once if they have); from any thread."""
-        with self._lock:
-            if not self._finished.is_set():
-                self._callbacks.append(callback)
-                return
-        callback()
-
     def close(self) -> None:
-        """The last look at the progress."""
         self._announcer.close()
 
     def raise_error(self) -> None:
-        """Raise what ended the agents, if it was an error."""
         if self._errors:
             raise self._errors[0]
 
     def send(self, signum: int) -> bool:
-        """Signal the programs that run now. False if there are none (a function has no process of its own)."""
         return isinstance(self._trial, ProcessTrial) and self._trial.send(signum)
 
     def abandon(self) -> list[Run]:
-        """Stop now. Runs that do not react within the grace (programs have their kill delay before) are closed as killed;
-        another interrupt ends the waiting, and kills programs. Returns the runs that are still in their code.
-        """
+        """Programs and kernels have their kill delay before the grace; another interrupt kills them."""
         try:
             return self._abandon()
         finally:
@@ -226,17 +177,6 @@ class Agents:
         for run in stuck:
             self._give_up(run)
         return stuck
-
-    def _give_up(self, run: Run) -> None:
-        active = self._here.runs.get((run.id, run.attempt))
-        with contextlib.suppress(StoreError):  # if it is away, the spool keeps the points for whoever closes the run
-            if active is not None:
-                active.flush()
-            trials.close(self._store, run, trials.Ended(Outcome(RunState.killed, error="interrupted")))
-
-    def _wait_at_most(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        pump_while(lambda: not self._finished.is_set() and time.monotonic() < until, wake=self._finished)
 
     # -- one loop -----------------------------------------------------------------------------------------------
 
@@ -269,11 +209,7 @@ class Agents:
             self.close()
         except Exception as error:  # noqa: BLE001  whoever waits must be told, whatever it is
             self._errors.append(error)
-        with self._lock:
-            callbacks, self._callbacks = self._callbacks, []
-            self._finished.set()
-        for callback in callbacks:
-            callback()
+        self._say_finished()
 
     def _work(self, slot: int) -> None:
         agent = Agent(
@@ -292,7 +228,7 @@ class Agents:
     def _began(self, slot: int, run: Run) -> None:
         with self._lock:
             self._working[slot] = run
-            self.begun += 1
+            self._begun += 1
             late = self._stopping_now  # it was claimed while the others were told to stop
         self._announcer.started(run)
         if late:
@@ -304,7 +240,7 @@ class Agents:
         if closed is not None:
             self._announcer.ended(closed)
         if ended.counted and (why := self._rules.after(ended.outcome.state, time.monotonic())):
-            self.failure = why
+            self._failure = why
             self._stopping.set()
             self._here.bell.ring()
         if ended.interrupted is not None:

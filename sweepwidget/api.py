@@ -10,7 +10,8 @@ from typing import Any, Literal, overload
 
 from . import session
 from .errors import UsageError
-from .hiring import AtWork, Terms, hire, work
+from .handle import Handle
+from .hiring import Terms, hire, work
 from .localcontroller import LocalController
 from .model import (
     SWEEP_ENDED,
@@ -139,7 +140,7 @@ def agent(
     gpus: str | Sequence[int | str] | None = ...,
     memory: int | str | None = ...,
     retries: int = ...,
-) -> AtWork: ...
+) -> Handle: ...
 def agent(
     sweep_id: str,
     function: Callable[[], Any] | None = None,
@@ -157,7 +158,7 @@ def agent(
     gpus: str | Sequence[int | str] | None = None,
     memory: int | str | None = None,
     retries: int = 0,
-) -> AtWork | None:
+) -> Handle | None:
     """Run trials of a sweep: `wandb.agent(sweep_id, function=train, count=5)`.
 
     `function` is called without arguments, once per run; without it, the sweep's `program` is started for each run.
@@ -223,7 +224,7 @@ def controller(
     )
 
 
-def _start_for_controller(store: Store, sweep_id: str, function: Callable[[], Any] | None, agents: int) -> AtWork:
+def _start_for_controller(store: Store, sweep_id: str, function: Callable[[], Any] | None, agents: int) -> Handle:
     at_work = hire(store, store.sweep(SweepId(sweep_id)), Terms(function, agents=agents))
     at_work.scale(agents)
     return at_work

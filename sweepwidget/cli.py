@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import api, hiring, listing
+from .entrypoint import function_at
 from .errors import ConfigError, Error
 from .model import Sweep, SweepState
 from .sources import read
@@ -133,7 +134,18 @@ def _add_sweep(sweep: argparse.ArgumentParser) -> None:
 
 
 def _add_agent(agent: argparse.ArgumentParser) -> None:
-    agent.add_argument("sweep_id", metavar="ID", help="a sweep id, as `sweepwidget sweep` printed it")
+    agent.add_argument(
+        "sweep_id", metavar="ID", help="a sweep id, as `sweepwidget sweep` printed it, or a link from elsewhere"
+    )
+    agent.add_argument(
+        "--function", metavar="FILE:NAME", help="call a Python function instead of running the program: train.py:train"
+    )
+    agent.add_argument(
+        "--backend",
+        choices=["thread", "kernel", "inline"],
+        default="thread",
+        help="with --function, where it runs (default: thread)",
+    )
     _add_where(agent)
     agent.add_argument("--count", type=_whole(0), metavar="N", help="begin N runs and end (default: no limit)")
     agent.add_argument("--agents", type=_whole(1), default=1, metavar="N", help="N runs at a time (default: 1)")
@@ -261,6 +273,8 @@ def _agent(args: argparse.Namespace) -> int:
     termlog("Starting sweepwidget agent")
     store, row = locate(args.sweep_id)
     terms = hiring.Terms(
+        function_at(args.function) if args.function else None,
+        backend=args.backend,
         count=args.count,
         agents=args.agents,
         term_timeout=args.term_timeout,

@@ -21,6 +21,7 @@ from .backends.engines import Engine, engine_for
 from .cluster.agents import ClusterAgents
 from .errors import UsageError
 from .failures import failure_rules
+from .handle import Handle
 from .links import is_link
 from .model import SWEEP_ENDED, RunState, Sweep
 from .progress import progress_for
@@ -33,8 +34,6 @@ from .sweepconfig import SweepConfig
 from .term import termerror, termlog, termwarn
 from .trials.program import ProgramTrial
 
-AtWork = Agents | ClusterAgents
-"""What `agent(…, block=False)` returns: the same handle, whether they work here or on a cluster."""
 KILL_DELAY_S = 30.0
 """Between SIGTERM and SIGKILL for a program that is told to stop (WANDB_AGENT_KILL_DELAY changes it)."""
 
@@ -69,7 +68,7 @@ class Terms:
                 raise UsageError(f"{name}= is for kernel agents: add backend='kernel', or leave it out")
 
 
-def hire(store: Store, row: Sweep, terms: Terms) -> AtWork:
+def hire(store: Store, row: Sweep, terms: Terms) -> Handle:
     """Agents as `agent()` asks for them, not at work yet."""
     config = SweepConfig.parse(row.config)
     if row.state in SWEEP_ENDED:
@@ -79,7 +78,7 @@ def hire(store: Store, row: Sweep, terms: Terms) -> AtWork:
         return _nothing_to_do(store, row)
     key, text = provenance(terms.function, config.program)
     engine = engine_for(terms.backend)
-    agents: AtWork = (
+    agents: Handle = (
         _local_agents(store, row, config, terms, key)
         if engine is None
         else _cluster_agents(store, row, config, terms, key, engine)
@@ -178,7 +177,7 @@ def _steers(store: Store, row: Sweep, config: SweepConfig) -> bool:
     return True
 
 
-def work(at_work: AtWork, agents: int, forward_signals: bool = False) -> None:
+def work(at_work: Handle, agents: int, forward_signals: bool = False) -> None:
     """Have agents work and block until they are done."""
     with forwarded(at_work) if forward_signals else contextlib.nullcontext():
         _wait(at_work, agents)
@@ -187,7 +186,7 @@ def work(at_work: AtWork, agents: int, forward_signals: bool = False) -> None:
         termerror(at_work.failure)
 
 
-def _wait(at_work: AtWork, agents: int) -> None:
+def _wait(at_work: Handle, agents: int) -> None:
     """Block, widgets alive, until agents that are set to work now are done; an interrupt stops their runs first."""
     over = threading.Event()
     at_work.when_done(over.set)

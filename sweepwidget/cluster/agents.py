@@ -9,26 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import secrets
 import threading
-import time
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from .. import autocontroller, trials
+from .. import autocontroller
 from ..announcer import Announcer, Listener
 from ..backends.engines import Engine
 from ..backends.shipping import pack
-from ..errors import StoreError
 from ..failures import FailureRules
+from ..handle import Handle, check_number
 from ..loop import event_loop, spawn
-from ..model import Outcome, Run, RunState, Sweep, SweepId
-from ..participant import participant
+from ..model import Run, Sweep, SweepId
 from ..process import this_process
-from ..pump import pump_while
 from ..store import Store
 from .crew import Event
 from .overseer import Overseer
@@ -40,7 +36,7 @@ GRACE_S = 5.0
 """How long an interrupted run may take to reach its next `log()` before its worker is interrupted, too."""
 
 
-class ClusterAgents:
+class ClusterAgents(Handle):
     """Agents at work on a cluster.
 
     >>> agents = wandb.agent(sweep_id, function=train, agents=8, backend=Client(cluster), block=False)      # doctest: +SKIP
@@ -66,8 +62,7 @@ class ClusterAgents:
         kill_delay_s: float = 30.0,
         idle_s: float = DEFAULT_IDLE_S,
     ) -> None:
-        self.id = secrets.token_hex(4)
-        self.sweep_id: str = sweep.id
+        super().__init__(store, sweep.id)
         job = Job(
             crew=self.id,
             slot=0,
@@ -79,22 +74,19 @@ class ClusterAgents:
             backend=engine.name,
             provenance=provenance,
             # Whoever stands by elsewhere knows nothing of search and stopping functions that this process's user gave.
-            steer=steer and (store.link, sweep.id) not in autocontroller._own,
+            steer=steer and autocontroller.own(store, SweepId(sweep.id)) == (None, None),
             idle_s=idle_s,
             cwd=str(Path.cwd()),
             kill_delay_s=kill_delay_s,
             tied=engine.tied,
             preemption=engine.preemption,
         )
-        self._store, self._engine = store, engine
-        self._here = participant(store)
+        self._engine = engine
         self._announcer = Announcer(listener, metric)
         self._overseer = Overseer(store, engine, job, count or None, self._tell)
         self._crew = self._overseer.crew
         self._controller = autocontroller.steer(store, sweep.id) if steer else None
         self._lock = threading.Lock()
-        self._callbacks: list[Callable[[], object]] = []
-        self._finished = threading.Event()
         self._wake, self._woken = asyncio.Event(), False
         self._task: Future[None] | None = None
         if engine.tied:
@@ -104,18 +96,11 @@ class ClusterAgents:
     # -- for the user -------------------------------------------------------------------------------------------
 
     @property
-    def done(self) -> bool:
-        """Whether all agents have ended."""
-        return self._finished.is_set()
-
-    @property
     def running(self) -> list[str]:
-        """Ids of the runs being worked on."""
         return list(self._crew.working)
 
     @property
     def begun(self) -> int:
-        """Runs begun so far."""
         return self._crew.begun
 
     @property
@@ -123,34 +108,12 @@ class ClusterAgents:
         """Why the failure rules of an agent ended it, or ''. Each agent has its own, as W&B's have."""
         return self._overseer.failure
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Block until all agents have ended (True) or `timeout` seconds are over (False). Raises what ended them: a
-        StoreError, the error of the user's own search function, or an Error that tells why the engine lost them.
-        """
-        if not self._finished.wait(timeout):
-            return False
-        self.raise_error()
-        return True
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return self._wait().__await__()
-
-    async def _wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        self.when_done(lambda: loop.call_soon_threadsafe(ended.set))
-        await ended.wait()
-        self.raise_error()
-
     def stop(self, now: bool = False) -> None:
-        """End the agents: after their current runs, or `now` (runs are killed at their next `log()`)."""
         self._overseer.stop(now)
         self._step_soon()
 
     def scale(self, n: int) -> None:
-        """Have n agents work: more are started at once, surplus ones end after their current run."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-            raise ValueError(f"scale(n) takes a number of agents, 0 or more, not {n!r}")
+        check_number(n)
         self._overseer.want(n)
         with self._lock:
             if self._task is None and n:
@@ -163,20 +126,10 @@ class ClusterAgents:
 
     # -- for whoever started them -------------------------------------------------------------------------------
 
-    def when_done(self, callback: Callable[[], object]) -> None:
-        """Call once all agents have ended (at once if they have); from any thread."""
-        with self._lock:
-            if not self._finished.is_set():
-                self._callbacks.append(callback)
-                return
-        callback()
-
     def close(self) -> None:
-        """The last look at the progress."""
         self._announcer.close()
 
     def raise_error(self) -> None:
-        """Raise what ended the agents, if it was an error."""
         if self._overseer.errors:
             raise self._overseer.errors[0]
 
@@ -201,17 +154,6 @@ class ClusterAgents:
         self._overseer.abandon()
         self._step_soon()
         return stuck
-
-    def _give_up(self, run: Run) -> None:
-        active = self._here.runs.get((run.id, run.attempt))
-        with contextlib.suppress(StoreError):  # if it is away, the spool keeps the points for whoever closes the run
-            if active is not None:
-                active.flush()
-            trials.close(self._store, run, trials.Ended(Outcome(RunState.killed, error="interrupted")))
-
-    def _wait_at_most(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        pump_while(lambda: not self._finished.is_set() and time.monotonic() < until, wake=self._finished)
 
     # -- overseeing ---------------------------------------------------------------------------------------------
 
@@ -247,11 +189,7 @@ class ClusterAgents:
                     action()
             except Exception as error:  # noqa: BLE001  as above
                 self._overseer.errors.append(error)
-        with self._lock:
-            callbacks, self._callbacks = self._callbacks, []
-            self._finished.set()
-        for callback in callbacks:
-            callback()
+        self._say_finished()
 
 
 # -- pools of this process must not keep it from ending --------------------------------------------------------------

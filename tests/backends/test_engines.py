@@ -18,10 +18,10 @@ import psutil
 import pytest
 
 import sweepwidget
-from sweepwidget.cluster import agents, overseer, slot, stores, worker
+from sweepwidget import stores
 from sweepwidget.backends import shipping
 from sweepwidget.backends.engines import engine_for
-from sweepwidget.cluster.agents import ClusterAgents
+from sweepwidget.cluster import ClusterAgents, agents as clusteragents, overseer, slot, worker
 from sweepwidget.failures import failure_rules
 from sweepwidget.model import Agent, AgentId, Process, RunState
 from sweepwidget.process import this_process
