@@ -345,8 +345,8 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        stopped = isinstance(error, (RunStopped, KeyboardInterrupt))
-        self.finish(exit_code=0 if error is None or stopped else 1)
+        well = isinstance(error, (RunStopped, KeyboardInterrupt)) or (isinstance(error, SystemExit) and not error.code)
+        self.finish(exit_code=0 if error is None or well else 1)
 
     # -- the rest of W&B's Run ----------------------------------------------------------------------------------
 

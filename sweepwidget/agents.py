@@ -239,6 +239,8 @@ class Agents(Handle):
             self._working.pop(slot, None)
         if closed is not None:
             self._announcer.ended(closed)
+            if closed.state is RunState.preempted:
+                self._budget.give_back()  # it is to be run again, and does not count twice
         if ended.counted and (why := self._rules.after(ended.outcome.state, time.monotonic())):
             self._failure = why
             self._stopping.set()

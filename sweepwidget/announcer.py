@@ -6,7 +6,7 @@ from typing import Protocol
 
 from .model import Run, RunState
 from .runs import headline, summary_value
-from .term import termerror, termwarn
+from .term import termerror, termlog, termwarn
 
 SHOWN_ERRORS = 3
 """So many different tracebacks are shown; every run keeps its own."""
@@ -39,6 +39,8 @@ class Announcer:
             return
         if run.state in _ENDED_BY and run.error:
             self._show_failure(run)
+        if run.state is RunState.preempted and run.error:
+            termlog(f"Run {run.id} is to be run again: {headline(run)}")
         if run.state is RunState.finished:
             self._check_metric(run)
         self._listener.ended(run)

@@ -31,7 +31,7 @@ from .process import this_process
 from .store import Store
 from .stores import current_store, locate
 from .sweepconfig import SweepConfig
-from .term import termwarn
+from .term import termlog, termwarn
 
 
 def sweep(
@@ -181,8 +181,12 @@ def agent(
         raise UsageError(
             "forward_signals=True needs block=True and the main thread, which is the one that gets signals"
         )
+    store, row = locate(sweep_id)
+    if row.state not in SWEEP_ENDED and SweepConfig.parse(row.config).controller == "local":
+        termlog(f"Sweep {row.id} has a local controller. Where none runs yet: wandb.controller({row.id!r}).run()")
     at_work = hire(
-        *locate(sweep_id),
+        store,
+        row,
         Terms(
             function,
             count,

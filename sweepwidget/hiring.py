@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,17 +23,18 @@ from .errors import UsageError
 from .failures import failure_rules
 from .handle import Handle
 from .links import is_link
-from .model import SWEEP_ENDED, RunState, Sweep
+from .model import SWEEP_ENDED, Sweep
 from .progress import progress_for
 from .provenance import provenance
 from .pump import pump_while
 from .signals import forwarded
-from .steering import Steering
 from .store import Store
 from .sweepconfig import SweepConfig
+from .tending import tend
 from .term import termerror, termlog, termwarn
 from .trials.program import ProgramTrial
 
+BACKEND_NAMES = ("thread", "kernel", "inline", "ray")
 KILL_DELAY_S = 30.0
 """Between SIGTERM and SIGKILL for a program that is told to stop (WANDB_AGENT_KILL_DELAY changes it)."""
 
@@ -63,6 +64,8 @@ class Terms:
             raise UsageError(f"count must be a number of runs (0 or None: no limit), not {count!r}")
         if isinstance(agents, bool) or not isinstance(agents, int) or agents < 1:
             raise UsageError(f"agents must be a number of agents, 1 or more, not {agents!r}")
+        if isinstance(self.backend, str):
+            _check_name(self.backend)
         for name in ("fresh", "gpus", "memory", "retries"):
             if getattr(self, name) and self.backend != "kernel":
                 raise UsageError(f"{name}= is for kernel agents: add backend='kernel', or leave it out")
@@ -74,7 +77,7 @@ def hire(store: Store, row: Sweep, terms: Terms) -> Handle:
     if row.state in SWEEP_ENDED:
         why = f": {row.reason}" if row.reason else ""
         termlog(f"Sweep {row.id} is not running (it is {row.state.value}{why}). Nothing to do.")
-        _close_the_dead(store, row)
+        tend(store, row.id)
         return _nothing_to_do(store, row)
     key, text = provenance(terms.function, config.program)
     engine = engine_for(terms.backend)
@@ -157,6 +160,19 @@ def _program(store: Store, row: Sweep, config: SweepConfig, terms: Terms) -> Pro
     return program
 
 
+def _check_name(backend: str) -> None:
+    """UsageError for a name that is no backend's."""
+    if backend in BACKEND_NAMES or engine_for(backend) is not None:
+        return
+    near = difflib.get_close_matches(backend, BACKEND_NAMES, 1)
+    raise UsageError(
+        f"unknown backend {backend!r}"
+        + (f"; did you mean {near[0]!r}?" if near else ":")
+        + f" expected one of {', '.join(map(repr, BACKEND_NAMES))}, or a cluster itself: a Dask or ipyparallel client, a "
+        "submitit executor, any concurrent.futures.Executor"
+    )
+
+
 def _locked(config: SweepConfig) -> frozenset[str]:
     """The keys of a run's config that the sweep chooses."""
     return frozenset(path[0] for path in config.space.parameters)
@@ -206,14 +222,6 @@ def _wait(at_work: Handle, agents: int) -> None:
     finally:
         at_work.close()
     raise KeyboardInterrupt  # anew: where the waiting was interrupted says nothing to the user
-
-
-def _close_the_dead(store: Store, row: Sweep) -> None:
-    """Runs that were at work when the sweep ended, and whose process has died since, are closed by whoever looks next."""
-    if not is_link(store.link) and any(run.state is RunState.running for run in store.runs(row.id)):
-        steering = Steering(store, row.id, f"tidy-{secrets.token_hex(4)}")
-        steering.step()
-        steering.release()
 
 
 def _nothing_to_do(store: Store, row: Sweep) -> Agents:

@@ -10,6 +10,7 @@ from .progresstext import number
 from .runs import Goal, summary_value
 from .store import Store
 from .sweepconfig import SweepConfig
+from .tending import tend
 
 NEWEST = 20
 """How many sweeps are listed unless all are asked for: each costs in proportion to its runs."""
@@ -25,6 +26,8 @@ def lines(store: Store, everything: bool = False) -> list[str]:
     if not sweeps:
         return [f"No sweeps in {store.url}. Create one with: sweepwidget sweep FILE"]
     shown = sweeps if everything else sweeps[:NEWEST]
+    for sweep in shown:
+        tend(store, sweep.id)
     table = [_HEADING, *(_row(sweep, store.runs(sweep.id)) for sweep in shown)]
     widths = [max(len(row[i]) for row in table) for i in range(len(_HEADING))]
     listed = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]

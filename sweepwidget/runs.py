@@ -171,7 +171,7 @@ def headline(run: Run) -> str:
     lines = [line.strip() for line in run.error.splitlines() if line.strip()]
     if not lines:
         return ""
-    return lines[0] if run.state is RunState.crashed else lines[-1]
+    return lines[-1] if run.state is RunState.failed else lines[0]
 
 
 def summary_value(summary: Mapping[str, object], metric: str) -> float | None:

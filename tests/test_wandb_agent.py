@@ -660,3 +660,64 @@ def test_a_disabled_trial_keeps_nothing_of_what_it_logs(wandb):
     wandb.agent(sweep_id, function=train)
     (run,) = wandb.Api().sweep(sweep_id).runs
     assert ("finished", [], {"opt": {"a": 1}, "x": 5}) == (run.state, run.scan_history(), seen)
+
+
+def test_what_the_dead_left_is_given_back_by_whoever_looks(wandb):
+    """Nobody steers the sweep any more; its runs do not look as if they were running."""
+    import subprocess
+    import sys
+
+    from sweepwidget import stores
+
+    sweep_id = wandb.sweep(GRID)
+    code = f"""if True:
+        import os, sweepwidget as wandb
+        wandb.use_store({stores.current_store().link!r})
+        def train():
+            wandb.init().log({{"loss": 1}})
+            os.kill(os.getpid(), 9)
+        wandb.agent({sweep_id!r}, function=train)"""
+    assert -9 == subprocess.run([sys.executable, "-c", code], check=False).returncode
+    assert ["pending", 2] == [wandb.Api().sweep(sweep_id).runs[0].state, wandb.Api().sweep(sweep_id).runs[0].attempt]
+
+
+def test_leaving_well_is_no_failure(wandb):
+    """`sys.exit()` and `sys.exit(0)` inside `with init()` end a run well, another status does not."""
+    import sys
+
+    sweep_id = wandb.sweep({"method": "grid", "parameters": {"status": {"values": [0, 3]}}})
+
+    def train():
+        with wandb.init() as run:
+            sys.exit(run.config.status)
+
+    wandb.agent(sweep_id, function=train)
+    assert [("finished", 0), ("failed", 3)] == [(run.state, run.exit_code) for run in wandb.Api().sweep(sweep_id).runs]
+
+
+@pytest.mark.parametrize(
+    ("backend", "says"),
+    [("kernal", "did you mean 'kernel'"), ("fork", "expected one of 'thread', 'kernel'"), (5, "agents cannot run on 5")],
+)
+def test_a_backend_nobody_knows_is_refused(wandb, backend, says):
+    """With those that there are, and the sweep has not begun."""
+    sweep_id = wandb.sweep(GRID)
+    with pytest.raises(wandb.UsageError, match=says):
+        wandb.agent(sweep_id, function=wandb.init, backend=backend)
+    assert "PENDING" == wandb.Api().sweep(sweep_id).state
+
+
+def test_a_run_that_is_tried_again_counts_once(wandb):
+    """`count` is of runs, and one whose kernel died is the same run; the cell says what happened."""
+    import os
+
+    sweep_id = wandb.sweep(GRID)
+
+    def train():
+        run = wandb.init()
+        if run.resumed:
+            return
+        os.kill(os.getpid(), 9)
+
+    wandb.agent(sweep_id, function=train, count=1, backend="kernel", retries=1)
+    assert [("finished", 2)] == [(r.state, r.attempt) for r in wandb.Api().sweep(sweep_id).runs if r.state != "killed"]

@@ -47,8 +47,7 @@ def backend_for(backend: str | AgentBackend, slots: int = 1) -> AgentBackend:
     if backend not in _BACKENDS:
         known = ", ".join(map(repr, sorted(_BACKENDS)))
         raise UsageError(
-            f"unknown backend {backend!r}: expected {known}, or an object with slots, submit, interrupt and shutdown "
-            "(kernel and cluster backends come as extras)"
+            f"unknown backend {backend!r}: expected {known}, or an object with slots, submit, interrupt and shutdown"
         )
     if isinstance(slots, bool) or not isinstance(slots, int) or slots < 1:
         raise UsageError(f"backend {backend!r}: expected a whole number of slots from 1 on, got {slots!r}")
@@ -58,7 +57,7 @@ def backend_for(backend: str | AgentBackend, slots: int = 1) -> AgentBackend:
 def _checked(backend: AgentBackend) -> AgentBackend:
     if not isinstance(backend, AgentBackend):
         raise UsageError(
-            f"cannot run on {type(backend).__name__!r}: a backend has slots, submit, interrupt and shutdown; "
-            "give one of its names instead: " + ", ".join(map(repr, sorted(_BACKENDS)))
+            f"agents cannot run on {backend!r}: expected 'thread', 'kernel', 'inline', 'ray', or a cluster itself: a Dask or "
+            "ipyparallel client, a submitit executor, any concurrent.futures.Executor (ProcessPoolExecutor for processes)"
         )
     return backend

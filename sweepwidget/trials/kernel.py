@@ -31,11 +31,14 @@ from ..errors import Error, UsageError
 from ..farewell import Farewell, gather
 from ..model import Outcome, Run, RunState
 from ..output import RunOutput
+from ..process import is_alive, this_process
 from ..store import Store
+from ..store.rows import process_of, text_of
 from . import Ended
 from .kernelchild import Order, preparation
 from .process import ProcessTrial, Worker
 
+_PREFIX = "sweepwidget-"
 LOOK_S = 0.1
 """How often an agent looks whether its kernel lives, and whether its run was told to stop."""
 WEIGH_S = 0.5
@@ -84,7 +87,9 @@ class KernelTrial(ProcessTrial):
     def check(self) -> None:
         """Pack the function: UsageError, before the first run, if it cannot go to another process."""
         packed = pack(self.function)
-        folder = Path(tempfile.mkdtemp(prefix="sweepwidget-"))
+        _sweep_up()
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        (folder / "owner").write_text(text_of(this_process()), encoding="utf-8")
         weakref.finalize(self, _remove, folder, os.getpid())
         self._function_file = folder / "function"
         self._function_file.write_bytes(packed)
@@ -185,6 +190,14 @@ class KernelTrial(ProcessTrial):
         excess = f"{shown_bytes(used)} of the {shown_bytes(limit)}" if used > limit else ""
         tail = _without_our_frames(echo.finish())
         return End(reply.error if reply else "", status, excess, frozenset(process.sent), tail)
+
+
+def _sweep_up() -> None:
+    """Remove what processes of this user left that were killed: nobody will start a kernel from it any more."""
+    for owner in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/owner"):
+        with contextlib.suppress(OSError, ValueError, TypeError):  # another user's, or just being made
+            if is_alive(process_of(owner.read_text(encoding="utf-8"))) is False:
+                shutil.rmtree(owner.parent, ignore_errors=True)
 
 
 def _remove(folder: Path, pid: int) -> None:

@@ -90,6 +90,9 @@ def _missing(config: SweepConfig, cwd: Path) -> str:
     """Why the program cannot be run from here, where that is certain; else ''."""
     words = [word for word in config.command or DEFAULT_COMMAND if word != "${env}"]
     program = config.program
+    first = words[0] if words else ""
+    if "$" not in first and not (shutil.which(first) or shutil.which(str(cwd / first))):
+        return f"its command begins with {first!r}, which is neither on PATH nor a program in {cwd}; mend `command`"
     if program is None or "${program}" not in words:
         return ""
     start = words[: words.index("${program}")]

@@ -234,15 +234,15 @@ def test_backend_objects_pass():
 
 
 def test_unknown_backend():
-    """An unknown name lists the known ones and says where the others come from."""
-    with pytest.raises(UsageError, match=r"unknown backend 'dask': expected 'inline', 'thread'.*as extras"):
+    """An unknown name lists the known ones."""
+    with pytest.raises(UsageError, match=r"unknown backend 'dask': expected 'inline', 'thread'"):
         backend_for("dask")
 
 
 @pytest.mark.parametrize("thing", [None, 3, object, Future()])
 def test_not_a_backend(thing):
-    """Something that is no backend is refused with what a backend has."""
-    with pytest.raises(UsageError, match="a backend has slots, submit, interrupt and shutdown"):
+    """Something that is no backend is refused with what there is."""
+    with pytest.raises(UsageError, match="agents cannot run on .*: expected .thread., .kernel."):
         backend_for(thing)
 
 
