@@ -2,12 +2,13 @@
 #
 #   make demo     a real sweep on real data, in under a minute
 #   make test     every test (quick: the fast ones; lint: style, types, import floors; bench: speed beside peers)
+#   make js       the dashboard's front end, checked, tested and built (make demo builds it where Node is)
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test quick lint format notebooks screenshots bench wheel clean help
+.PHONY: demo test quick lint format notebooks screenshots bench js wheel clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -38,6 +39,13 @@ notebooks: $(VENV)/.test
 screenshots: $(VENV)/.docs
 	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -y -q chromium; }
 	$(BIN)/python notebooks/screenshot.py
+
+js: js/node_modules/.installed
+	cd js && npm run --silent check && npm run --silent test && npm run --silent build
+
+js/node_modules/.installed: js/package-lock.json
+	cd js && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 wheel: $(VENV)/.lint
 	rm -rf dist && $(BIN)/python -m build --outdir dist .

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import plot
     from .active_run import Run
     from .api import (
         agent,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         use_artifact,
         watch,
     )
+    from .dashboards import dashboard
     from .errors import ConfigError, ControllerError, Error, RunStopped, StoreError, SweepNotFound, UsageError
     from .media import Artifact, Audio, Histogram, Html, Image, Plotly, Table, Video
     from .public import Api
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from .sharing import share, unshare
     from .stores import use_store
     from .term import AlertLevel, termerror, termlog, termwarn
+    from .widget.dashboard import AgentsPanel, ConfigEditor, Curves, Dashboard, RunsTable
 
     run: Run | None
     config: Any
@@ -55,6 +58,7 @@ _HOMES = {
     "active_run": "Run",
     "api": "agent alert cancel controller define_metric log log_artifact log_code login mark_preempting pause restore "
     "resume save setup stop stop_run sweep teardown unwatch use_artifact watch",
+    "dashboards": "dashboard",
     "errors": "ConfigError ControllerError Error RunStopped StoreError SweepNotFound UsageError",
     "media": "Artifact Audio Histogram Html Image Plotly Table Video",
     "public": "Api",
@@ -63,18 +67,23 @@ _HOMES = {
     "sharing": "share unshare",
     "stores": "use_store",
     "term": "AlertLevel termerror termlog termwarn",
+    "widget.dashboard": "AgentsPanel ConfigEditor Curves Dashboard RunsTable",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 _LIVE = ("run", "config", "summary")
 """Names whose meaning depends on where they are read: they are never kept."""
 
 __all__ = [
+    "AgentsPanel",
     "AlertLevel",
     "Api",
     "Artifact",
     "Audio",
+    "ConfigEditor",
     "ConfigError",
     "ControllerError",
+    "Curves",
+    "Dashboard",
     "Error",
     "Histogram",
     "Html",
@@ -82,6 +91,7 @@ __all__ = [
     "Plotly",
     "Run",
     "RunStopped",
+    "RunsTable",
     "Settings",
     "StoreError",
     "SweepNotFound",
@@ -93,6 +103,7 @@ __all__ = [
     "cancel",
     "config",
     "controller",
+    "dashboard",
     "define_metric",
     "finish",
     "init",
@@ -102,6 +113,7 @@ __all__ = [
     "login",
     "mark_preempting",
     "pause",
+    "plot",
     "restore",
     "resume",
     "run",
@@ -131,6 +143,10 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
         globals()[name] = value
         return value
+    if name == "plot":  # the one name that is a module
+        from importlib import import_module
+
+        return import_module(f"{__name__}.plot")
     if name in _LIVE:
         from . import live
 

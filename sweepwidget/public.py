@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import api
 from .columns import EMPTY
 from .errors import UsageError
+from .export import as_csv, as_frame, as_yaml
 from .model import Run, RunId, RunState, Sweep, SweepId
+from .pareto import best_runs
 from .runs import summary_value
 from .store import Store
 from .stores import current_store, locate
 from .sweepconfig import SweepConfig
+from .tending import tend
 from .term import termwarn
+
+if TYPE_CHECKING:
+    from .importance import Importances
 
 
 class Api:
@@ -33,6 +40,7 @@ class Api:
         if "://" not in str(path):
             path = "/".join(part for part in str(path).split("/") if part and part != "sweeps")
         store, row = locate(path, self._store)
+        tend(store, row.id)
         return PublicSweep(store, row.id)
 
     def sweeps(self, path: str = "") -> list[PublicSweep]:
@@ -122,24 +130,30 @@ class PublicSweep:
 
     @property
     def order(self) -> str | None:
-        goal = self._config.goal
-        return f"{'-' if goal.maximize else '+'}summary_metrics.{goal.metric}" if goal else None
+        """W&B's name for what runs are sorted by, `"+summary_metrics.loss"`; of several metrics the first."""
+        goals = self._config.goals
+        return f"{'-' if goals[0].maximize else '+'}summary_metrics.{goals[0].metric}" if goals else None
 
     @property
     def best_loss(self) -> float | None:
         best = self.best_run()
-        goal = self._config.goal
-        return summary_value(best.summary, goal.metric) if best and goal else None
+        goals = self._config.goals
+        return summary_value(best.summary, goals[0].metric) if best and goals else None
 
     def best_run(self, order: str | None = None, best: str = "last") -> PublicRun | None:
         """The best run by the sweep's metric: by its summary value (W&B: the last one logged), or with `best="best"` by the
-        best value it ever logged. None if there are no runs; without a metric the newest run, with a warning.
+        best value it ever logged. None if there are no runs; without a metric the newest run, with a warning; of several
+        metrics the first one counts, with a warning that points to `best_runs()`.
         """
         if best not in ("last", "best"):
             raise UsageError(f"best_run(best=…) takes 'last' (W&B's) or 'best', not {best!r}")
         runs = self.runs
         if not runs:
             return None
+        config = self._config
+        if order is None and config.metrics:
+            names = ", ".join(goal.metric for goal in config.goals)
+            termwarn(f"sweep {self.id} has several metrics ({names}): best_run() goes by the first; see best_runs()")
         order = order or self.order
         if order is None:
             termwarn(f"sweep {self.id} has no metric: best_run() is its newest run")
@@ -149,6 +163,63 @@ class PublicSweep:
             (sign * value, run) for run in runs if (value := run._value(metric, sign, best == "best")) is not None
         ]
         return min(scored, key=lambda pair: pair[0])[1] if scored else None
+
+    def best_runs(self) -> list[PublicRun]:
+        """The Pareto front: the runs that no other run beats in one metric without being worse in another, by their
+        summary values, the best of the first metric first. A run that lacks a finite value of a metric is not among them.
+        With one metric: the runs with its best value.
+
+        >>> [run.summary["loss"] for run in Api().sweep(sweep_id).best_runs()]      # doctest: +SKIP
+
+        UsageError for a sweep without a metric.
+        """
+        goals, runs = self._config.goals, {RunId(run.id): run for run in self.runs}
+        if not goals:
+            raise UsageError(f"sweep {self.id} has no metric, so that none of its runs is the best; give it `metric`")
+        rows = [run._row for run in runs.values()]
+        unseen = [goal.metric for goal in goals if all(summary_value(row.summary, goal.metric) is None for row in rows)]
+        if rows and unseen:
+            termwarn(f"no run of sweep {self.id} has a finite value of {', '.join(unseen)}: none is among the best")
+        return [runs[row.id] for row in best_runs(rows, goals)]
+
+    def to_dataframe(self) -> Any:
+        """A pandas DataFrame with one row per run: `df["config.lr"]`, `df["summary.loss"]`; times are unix seconds."""
+        return as_frame(self._begun)
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write the same as a CSV file: `sweep.to_csv("runs.csv")`. Returns its path."""
+        return _write(path, as_csv(self._begun))
+
+    def to_yaml(self, path: str | Path) -> Path:
+        """Write the sweep's configuration as a sweep file, from which `wandb.sweep("sweep.yaml")` makes another one."""
+        return _write(path, as_yaml(self.config))
+
+    def report(self, path: str | Path, metric: str | None = None) -> Path:
+        """Write one HTML file of some 2 MB that needs no network: what was searched, the best configuration, the best runs, and
+        the figures of `sw.plot`: `sweep.report("digits.html")`.
+        """
+        from .report import html as report_html
+
+        return _write(path, report_html(self, metric))
+
+    @property
+    def _begun(self) -> Iterable[Run]:
+        return (run._row for run in self.runs)
+
+    def importance(self, metric: str | None = None) -> Importances:
+        """How much each parameter matters for a metric (by default the sweep's first), by functional ANOVA.
+
+        >>> {name: found.share for name, found in Api().sweep(sweep_id).importance().items()}      # doctest: +SKIP
+        {'lr': 0.71, 'layers': 0.12}
+
+        UsageError for a sweep without a metric. Needs scikit-learn, and some tens of runs to mean much.
+        """
+        from .importance import importance  # scikit-learn: only who asks for it waits for it
+
+        config = self._config
+        if metric is None and not config.goals:
+            raise UsageError(f"sweep {self.id} has no metric; name one: importance('loss')")
+        return importance(self._store.runs(SweepId(self.id)), config.space, metric or config.goals[0].metric)
 
     def pause(self) -> None:
         api.pause(self.id, self._store)
@@ -225,7 +296,7 @@ class PublicRun:
 
     @property
     def search_info(self) -> dict[str, Any]:
-        """Why the search chose this configuration."""
+        """Why the search chose this configuration; `search.reasons.REASONS` says what the keys mean."""
         return dict(self._row.info)
 
     @property
@@ -323,6 +394,10 @@ class PublicRun:
             return rows
         return DataFrame(rows)
 
+    def to_yaml(self, path: str | Path) -> Path:
+        """Write its configuration as YAML: `sweep.best_run().to_yaml("best.yaml")`. Returns the path."""
+        return _write(path, as_yaml(self.config))
+
     def stop(self) -> None:
         """Stop it at its next `log()`; it is marked killed."""
         self._store.stop([self._row.id], "stopped by the user", RunState.killed)
@@ -341,3 +416,9 @@ class PublicRun:
 
     def __repr__(self) -> str:
         return f"<Run {self.name} ({self.state})>"
+
+
+def _write(path: str | Path, text: str) -> Path:
+    path = Path(path)
+    path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+    return path

@@ -52,8 +52,9 @@ def test_every_promised_name_is_there():
 
 
 def test_submodules_do_not_hide_public_names():
-    """A module named like a public name would replace it as soon as it is imported."""
+    """A module named like a public name would replace it as soon as it is imported; `plot` is its module."""
     from pathlib import Path
 
     modules = {path.stem for path in Path(sweepwidget.__file__).parent.iterdir()}
-    assert set() == modules & set(sweepwidget.__all__)
+    assert {"plot"} == modules & set(sweepwidget.__all__)
+    assert "sweepwidget.plot" == sweepwidget.plot.__name__

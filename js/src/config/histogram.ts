@@ -1,0 +1,33 @@
+/** How draws lie along an axis. Pure. */
+
+import { share, type Scale } from "../scale";
+
+/** How many values fall into each of `n` equal parts of a scale; what lies outside counts for the nearest part. */
+export function bins(values: ArrayLike<number>, scale: Scale, n: number): number[] {
+  const counts = new Array<number>(n).fill(0);
+  for (let i = 0; i < values.length; i += 1) {
+    const where = share(scale, values[i] as number);
+    if (Number.isNaN(where)) continue;
+    const bin = Math.min(Math.max(Math.floor(where * n), 0), n - 1);
+    counts[bin] = (counts[bin] as number) + 1;
+  }
+  return counts;
+}
+
+/** The scale of a preview: the parameter's own limits, or as far as its values reach. */
+export function scaleOfValues(limits: readonly [number | null, number | null], values: ArrayLike<number>, log: boolean): Scale {
+  let [low, high] = [Infinity, -Infinity];
+  for (let i = 0; i < values.length; i += 1) {
+    const value = values[i] as number;
+    if (!Number.isFinite(value) || (log && value <= 0)) continue;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  const min = limits[0] ?? low;
+  const max = limits[1] ?? high;
+  if (!(min < max) || (log && min <= 0)) {
+    const middle = Number.isFinite(min) ? min : 1;
+    return log && middle > 0 ? { log, min: middle / 2, max: middle * 2 } : { log: false, min: middle - 0.5, max: middle + 0.5 };
+  }
+  return { log, min, max };
+}

@@ -1,0 +1,18 @@
+/** A colour for every run, the same in every panel and every visit. At least 3:1 on light, respectively dark, ground. */
+
+const LIGHT = ["#1f6fb4", "#c2510a", "#22863a", "#b3262e", "#7d4fb8", "#8a5a3c", "#c0398f", "#5f6b76", "#7f7a0b", "#0d8290"] as const;
+const DARK = ["#5ba7f0", "#ff9a4d", "#5cc96b", "#ff7b78", "#b796f2", "#c79a80", "#f083c6", "#a9b4bf", "#cfc846", "#4cc9d8"] as const;
+
+export const COLORS = LIGHT.length;
+
+/** Which of the colours a run has. */
+export function colorIndex(run: string): number {
+  let hash = 2166136261;
+  for (let i = 0; i < run.length; i += 1) hash = Math.imul(hash ^ run.charCodeAt(i), 16777619);
+  // The low bits of this hash are its weak ones.
+  return ((hash ^ (hash >>> 15)) >>> 0) % COLORS;
+}
+
+export function runColor(run: string, dark: boolean): string {
+  return (dark ? DARK : LIGHT)[colorIndex(run)] as string;
+}

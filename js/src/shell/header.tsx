@@ -1,0 +1,143 @@
+/** The sweep's name and state, and what can be ordered of it as a whole. */
+
+import type { VNode } from "preact";
+import type { Connection } from "../connection";
+import type { Commands, SweepState } from "../protocol";
+import { STRINGS } from "../strings";
+import { OrderButton, reasonAgainst } from "../ui/order";
+import { Dropdown, Menu, type MenuItem } from "../ui/popover";
+import { Icon } from "../ui/icons";
+import { exportItems } from "./exports";
+
+const WORDS = STRINGS.header;
+
+export function Header({ connection }: { connection: Connection }): VNode {
+  const { state } = connection;
+  const sweep = state.sweep.value;
+  const status = state.status.value;
+  return (
+    <div class="sw-header">
+      <span class="sw-status" data-testid="sw-status" data-state={status || "DRAFT"}>
+        <span class="sw-dot" aria-hidden="true" />
+        {STRINGS.status[status]}
+      </span>
+      <h2 class="sw-name" title={sweep?.name}>
+        {sweep ? sweep.name || sweep.id : STRINGS.root.draft}
+      </h2>
+      {sweep && (
+        <span class="sw-method" title={sweep.reason || undefined}>
+          {sweep.method}
+          {sweep.goal && ` · ${STRINGS.goal(sweep.goal.maximize, sweep.goal.metric)}`}
+        </span>
+      )}
+      <span class="sw-space" />
+      <div class="sw-actions">
+        {sweep && <Go connection={connection} status={status} />}
+        {sweep && <Stop connection={connection} status={status} />}
+        {sweep && <Add connection={connection} status={status} />}
+        <Dropdown label={WORDS.menu} icon="more" arrow={false} role="menu" align="end" className="sw-quiet" testid="sw-export">
+          {(close) => <Menu items={exportItems(connection)} close={close} />}
+        </Dropdown>
+      </div>
+    </div>
+  );
+}
+
+type Part = { connection: Connection; status: "" | SweepState };
+
+/** Pause and Resume share a place. */
+function Go({ connection, status }: Part): VNode {
+  const resumes = status === "PAUSED" || status === "FINISHED";
+  if (resumes) {
+    return (
+      <OrderButton
+        key="resume"
+        connection={connection}
+        command="resume"
+        args={() => ({})}
+        label={WORDS.resume}
+        doing={WORDS.resuming}
+        icon="play"
+        testid="sw-resume"
+        className={status === "PAUSED" ? "sw-primary" : ""}
+      />
+    );
+  }
+  return (
+    <OrderButton
+      key="pause"
+      connection={connection}
+      command="pause"
+      args={() => ({})}
+      label={WORDS.pause}
+      doing={WORDS.pausing}
+      icon="pause"
+      testid="sw-pause"
+      disabled={status === "CANCELED" ? WORDS.over : ""}
+    />
+  );
+}
+
+function Stop({ connection, status }: Part): VNode {
+  const over = status === "FINISHED" || status === "CANCELED";
+  const order = <C extends keyof Commands>(command: C, args: Commands[C]) => connection.command(command, args);
+  const running = connection.state.progress.value.counts.running ?? 0;
+  const items: MenuItem[] = [
+    {
+      label: WORDS.stopNow,
+      hint: WORDS.stopNowHint,
+      icon: "stop",
+      danger: true,
+      confirm: WORDS.stopNowConfirm(running),
+      disabled: (over ? WORDS.over : "") || reasonAgainst(connection.state, "stop"),
+      run: () => order("stop", { now: true }),
+    },
+    {
+      label: WORDS.cancel,
+      hint: WORDS.cancelHint,
+      icon: "close",
+      danger: true,
+      confirm: WORDS.cancelConfirm,
+      disabled: (status === "CANCELED" ? WORDS.over : "") || reasonAgainst(connection.state, "cancel"),
+      run: () => order("cancel", {}),
+    },
+  ];
+  return (
+    <span class="sw-split">
+      <OrderButton
+        connection={connection}
+        command="stop"
+        args={() => ({ now: false })}
+        label={WORDS.stop}
+        doing={WORDS.stopping}
+        icon="stop"
+        testid="sw-stop"
+        title={WORDS.stopTitle}
+        disabled={over ? WORDS.over : ""}
+      />
+      <Dropdown label={WORDS.stopMore} role="menu" align="end" disabled={status === "CANCELED" ? WORDS.over : ""}>
+        {(close) => <Menu items={items} close={close} />}
+      </Dropdown>
+    </span>
+  );
+}
+
+function Add({ connection, status }: Part): VNode {
+  const reason = status === "CANCELED" ? WORDS.over : reasonAgainst(connection.state, "enqueue");
+  return (
+    <button
+      type="button"
+      class="sw-button sw-add"
+      data-testid="sw-add-run"
+      aria-disabled={reason ? true : undefined}
+      aria-label={WORDS.add}
+      title={reason || WORDS.addTitle}
+      onClick={() => {
+        if (!reason) connection.state.variant.value = {};
+      }}
+    >
+      <Icon name="plus" />
+      <span class="sw-wide">{WORDS.add}</span>
+    </button>
+  );
+}

@@ -1,0 +1,150 @@
+"""What the page looks up when somebody asks for it: a run in full, figures, files. (result, buffer) each."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..model import Run, Sweep
+from ..store import Store
+from .drafts import as_python, as_yaml
+from .messages import clean, plain
+from .table import column_name, leaves
+
+OUTPUT = 64 * 1024
+"""Bytes of a run's output that are shown: its end."""
+FIGURES = ("curves", "history", "parallel_coordinates", "importance", "slice", "contour", "timeline", "edf")
+
+
+def detail(store: Store, run: Run) -> dict[str, Any]:
+    """`RunDetail` of protocol.ts."""
+    output, cut = _tail(store.folder / "runs" / run.id / "output.log")
+    return {
+        "id": run.id,
+        "number": run.number,
+        "name": clean(run.name or run.id),
+        "state": run.state.value,
+        "attempt": run.attempt,
+        "config": plain(run.config),
+        "summary": plain(run.summary),
+        "info": plain(run.info),
+        "why": clean(str(run.info.get("why", ""))),
+        "error": clean(run.error),
+        "output": output,
+        "output_cut": cut,
+        "stop_reason": clean(run.stop_reason),
+        "exit_code": run.exit_code,
+        "seed": run.seed,
+        "notes": clean(run.notes),
+        "tags": [clean(tag) for tag in run.tags],
+        "agent": run.agent_id,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "config_version": run.config_version,
+        "metrics": [clean(".".join(path)) for path, value in leaves(run.summary) if isinstance(value, (int, float))],
+        "provenance": plain(_provenance(store, run)),
+    }
+
+
+def _tail(path: Path) -> tuple[str, bool]:
+    """The end of a file, and whether something is missing before it."""
+    try:
+        with path.open("rb") as log:
+            size = log.seek(0, io.SEEK_END)
+            log.seek(max(size - OUTPUT, 0))
+            text = log.read(OUTPUT).decode("utf-8", "replace")
+    except OSError:
+        return "", False
+    return (text, False) if size <= OUTPUT else (text.partition("\n")[2] or text, True)
+
+
+def _provenance(store: Store, run: Run) -> Any:
+    text = store.recall(run.provenance) if run.provenance else ""
+    return json.loads(text) if text else {}
+
+
+def versions(store: Store, sweep: Sweep) -> tuple[Any, bytes]:
+    """Every configuration that was in force."""
+    return {"configs": [{"version": n, "config": plain(config)} for n, config in store.configs(sweep.id)]}, b""
+
+
+def figure(store: Store, sweep: Sweep, name: Any, options: Any) -> tuple[Any, bytes]:
+    """A figure as plotly's JSON, in the buffer."""
+    if name not in FIGURES:
+        raise UsageError(f"there is no figure {name!r:.40}; there are {', '.join(FIGURES)}")
+    if not isinstance(options or {}, dict):
+        raise UsageError("figure: options is an object")
+    from .. import plot
+    from ..public import PublicSweep
+
+    draw, given = getattr(plot, name), options or {}
+    known = [option for option in signature(draw).parameters if option != "sweep"]
+    if unknown := given.keys() - known:
+        raise UsageError(f"figure {name} has no option {min(unknown)!r:.40}; it has {', '.join(known) or 'none'}")
+    made = draw(PublicSweep(store, sweep.id), **given)
+    return {"name": name}, made.to_json().encode("utf-8", "backslashreplace")
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+_MIME = {"csv": "text/csv", "json": "application/json", "yaml": "application/yaml", "python": "text/x-python"}
+_SUFFIX = {"csv": "csv", "json": "json", "yaml": "yaml", "python": "py"}
+
+
+def export(store: Store, sweep: Sweep, kind: Any) -> tuple[Any, bytes]:
+    """A file: all runs (csv, json), or the configuration (yaml, python)."""
+    if kind not in _MIME:
+        raise UsageError(f"there is no export {kind!r:.40}; there are {', '.join(_MIME)}")
+    texts = {"yaml": as_yaml, "python": as_python}
+    runs = store.runs(sweep.id) if kind in ("csv", "json") else ()
+    text = as_csv(runs) if kind == "csv" else as_json(runs) if kind == "json" else texts[kind](sweep.config)
+    filename = f"sweep-{sweep.id}.{_SUFFIX[kind]}"
+    return {"filename": filename, "mime": _MIME[kind]}, text.encode("utf-8", "backslashreplace")
+
+
+def records(runs: Any) -> list[dict[str, Any]]:
+    """One flat dict per run: id, number, name, state, times, `config.*`, `summary.*`."""
+    facts = (
+        "id",
+        "number",
+        "name",
+        "attempt",
+        "agent_id",
+        "created_at",
+        "started_at",
+        "ended_at",
+        "exit_code",
+        "notes",
+    )
+    return [
+        {
+            **{name: getattr(run, name) for name in facts},
+            "state": run.state.value,
+            "tags": ",".join(run.tags),
+            **{column_name("config", path): value for path, value in leaves(run.config)},
+            **{column_name("summary", path): value for path, value in leaves(run.summary)},
+        }
+        for run in runs
+    ]
+
+
+def as_csv(runs: Any) -> str:
+    """A table with a column for everything that some run has."""
+    rows = records(runs)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def as_json(runs: Any) -> str:
+    """A list of runs, as `Api().runs()` shows them."""
+    return json.dumps([plain(record) for record in records(runs)], indent=1)
