@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import hub, import_time, kernels, log_calls, many_runs, next_run, postgres, trials
+from . import hub, import_time, kernels, log_calls, many_runs, next_run, postgres, steps, trials
 
 BENCHMARKS = {
     "import": import_time.main,
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "next": next_run.main,
     "log": log_calls.main,
     "many": many_runs.main,
+    "steps": steps.main,
     "hub": hub.main,
     "kernels": kernels.main,
     "postgres": postgres.main,

@@ -6,10 +6,14 @@ for (`Employer`) says when to go home and hears what came of each run.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import secrets
 import time
 from typing import Protocol
+
+from attrs import evolve
 
 from .errors import Dismissed
 from .model import SWEEP_ENDED, Agent, Run
@@ -17,6 +21,7 @@ from .participant import LEASE_S, participant
 from .patience import Patience
 from .store import Store
 from .trials import Ended, Trial, close
+from .wire import Denied
 
 
 class Employer(Protocol):
@@ -52,7 +57,7 @@ class AgentLoop:
     def __init__(self, store: Store, agent: Agent, trial: Trial, employer: Employer) -> None:
         self.store, self.agent, self.trial, self.employer = store, agent, trial, employer
         self._here = participant(store)
-        self._insist = employer.patience.insist
+        self._insist = functools.partial(employer.patience.insist, url=store.url)
 
     def work(self) -> None:
         """Join, work until sent home, leave. Raises what the store or the user's search raised, and KeyboardInterrupt."""
@@ -72,7 +77,8 @@ class AgentLoop:
         finally:
             self._here.forget(agent.id)
             self.trial.leave()
-            self._insist(lambda: self.store.leave(agent.id))
+            with contextlib.suppress(Denied):  # a link that is good no more cannot say good-bye
+                self._insist(lambda: self.store.leave(agent.id))
 
     def _claim(self, wanted: int | None) -> Run | None:
         """The next run, waiting for one as long as the sweep may give one."""
@@ -102,7 +108,11 @@ class AgentLoop:
         ended = self.trial(run)
         if os.getpid() != self._here.pid:
             os._exit(0)  # the function forked, and this is the child that came back from it too
-        closed = self._insist(lambda: close(self.store, run, ended))
+        try:
+            closed = self._insist(lambda: close(self.store, run, ended))
+        except Denied:  # nobody will hear of it, but it has been at work
+            self.employer.ended(run, ended, evolve(run, state=ended.outcome.state, ended_at=time.time()))
+            raise
         self.employer.ended(run, ended, closed)
         if ended.interrupted is not None:
             raise ended.interrupted

@@ -19,7 +19,7 @@ from .backends import AgentBackend
 from .backends.child import KILL
 from .errors import StoreUnavailable, UsageError
 from .failures import FailureRules
-from .handle import Handle, check_number
+from .handle import Handle, check_number, raise_bare
 from .model import Agent, AgentId, Run, RunState, Sweep, SweepId
 from .patience import Patience
 from .process import this_process
@@ -149,7 +149,7 @@ class Agents(Handle):
 
     def raise_error(self) -> None:
         if self._errors:
-            raise self._errors[0]
+            raise_bare(self._errors[0])
 
     def send(self, signum: int) -> bool:
         return isinstance(self._trial, ProcessTrial) and self._trial.send(signum)

@@ -15,15 +15,18 @@ from .errors import Error, StoreUnavailable
 from .loop import after_fork, event_loop, spawn
 from .model import SweepId, SweepState
 from .participant import participant
-from .search import Searcher
+from .search import OwnSearcher
 from .steering import EXPIRE_EVERY_S, Steering
-from .stopping import Stopper
+from .stopping import OwnStopper
 from .store import Store
 
 REST_S = 0.004
 """At least this between two steps: what happens meanwhile is decided together."""
 
-_own: dict[tuple[str, SweepId], tuple[Searcher | None, Stopper | None]] = {}
+STEP_S = 0.05
+"""Suggestions that would take longer than this together are made in several steps."""
+
+_own: dict[tuple[str, SweepId], tuple[OwnSearcher | None, OwnStopper | None]] = {}
 """Search and stopping functions that this process's user gave for a sweep: nobody else can steer it."""
 _running: dict[tuple[str, SweepId], AutoController] = {}
 _lock = threading.Lock()
@@ -38,7 +41,7 @@ class AutoController:
         self.error: BaseException | None = None
         self.users = 0
         self.leaving = False
-        self._steering = Steering(store, sweep_id, f"auto-{secrets.token_hex(8)}", searcher, stopper)
+        self._steering = Steering(store, sweep_id, f"auto-{secrets.token_hex(8)}", searcher, stopper, step_s=STEP_S)
         self._bell = participant(store).bell
         self._wake, self._woken = asyncio.Event(), False
         self.task: Future[None] = spawn(self._run())
@@ -117,12 +120,12 @@ def let_go(controller: AutoController) -> None:
         controller.task.result()
 
 
-def use_own(store: Store, sweep_id: SweepId, searcher: Searcher | None, stopper: Stopper | None) -> None:
+def use_own(store: Store, sweep_id: SweepId, searcher: OwnSearcher | None, stopper: OwnStopper | None) -> None:
     """The user's own search and stopping functions decide this sweep, in this process."""
     _own[store.link, sweep_id] = (searcher, stopper)
 
 
-def own(store: Store, sweep_id: SweepId) -> tuple[Searcher | None, Stopper | None]:
+def own(store: Store, sweep_id: SweepId) -> tuple[OwnSearcher | None, OwnStopper | None]:
     """What this process's user gave for the sweep."""
     return _own.get((store.link, sweep_id), (None, None))
 

@@ -14,6 +14,7 @@ from typing import Any
 from . import api, hiring, listing
 from .entrypoint import function_at
 from .errors import ConfigError, Error
+from .links import Link, is_link
 from .model import Sweep, SweepState
 from .sources import read
 from .stores import current_store, locate, use_store
@@ -310,8 +311,15 @@ def _steer(sweep_id: str, verbose: bool, agents: int) -> int:
 
 
 def _command(command: str, args: argparse.Namespace) -> str:
-    """What to type, for this store; an id comes last (scripts take the last word)."""
-    return f"sweepwidget --store {shlex.quote(args.store)} {command}" if args.store else f"sweepwidget {command}"
+    """What to type, for this store; an id comes last (scripts take the last word). A password or token is left out."""
+    if not args.store:
+        return f"sweepwidget {command}"
+    shown = args.store
+    if is_link(shown):
+        shown = Link(shown).masked
+    elif "://" in shown and not shown.startswith("sqlite:"):
+        shown = current_store().url
+    return f"sweepwidget --store {shlex.quote(shown)} {command}"
 
 
 def _hub(args: argparse.Namespace) -> int:

@@ -9,10 +9,10 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, NoReturn
 
 from . import trials
-from .errors import StoreError
+from .errors import Error, StoreError
 from .model import Outcome, Run, RunState, SweepId
 from .participant import participant
 from .pump import pump_while
@@ -119,12 +119,10 @@ class Handle(ABC):
         pump_while(lambda: not self._finished.is_set() and time.monotonic() < until, wake=self._finished)
 
     def _give_up(self, run: Run) -> None:
-        """Close a run that does not come back from its code."""
-        active = self._here.runs.get((run.id, run.attempt))
+        """Close a run that does not come back from its code, with all that its spool holds."""
         with contextlib.suppress(StoreError):  # if it is away, the spool keeps the points for whoever closes the run
-            if active is not None:
-                active.flush()
-            trials.close(self._store, run, trials.Ended(Outcome(RunState.killed, error="interrupted")))
+            ended = trials.Ended(Outcome(RunState.killed, error="interrupted"), elsewhere=True)
+            trials.close(self._store, run, ended)
 
     def _say_finished(self) -> None:
         with self._callbacks_lock:
@@ -138,3 +136,10 @@ def check_number(n: Any) -> None:
     """ValueError for what is no number of agents."""
     if isinstance(n, bool) or not isinstance(n, int) or n < 0:
         raise ValueError(f"scale(n) takes a number of agents, 0 or more, not {n!r}")
+
+
+def raise_bare(error: BaseException) -> NoReturn:
+    """Raise what ended agents. An Error of ours says all in its message; the user's own is shown where it was raised."""
+    if isinstance(error, Error):
+        raise error.with_traceback(None) from None
+    raise error

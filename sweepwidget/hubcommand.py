@@ -6,18 +6,17 @@ import argparse
 import contextlib
 import logging
 import os
-import re
 import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import Error, UsageError
 from .hub.hosts import PORT, base_of, check_base_url
-from .hub.tokens import WEEK_S, find, issue
+from .hub.tokens import WEEK_S, find, issue, seconds_of
 from .links import Link, make_link, parse_link
 from .model import Scope, SweepId, Token
 from .sharing import Listening, serve, shareable
@@ -27,7 +26,7 @@ from .term import termlog
 if TYPE_CHECKING:
     from .hub.app import SharedStore
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": WEEK_S}
+_ORDERS = ("serve", "link", "links", "revoke")
 _HEADING = ("TOKEN", "FOR", "SCOPE", "EXPIRES", "LABEL")
 _EPILOG = """\
 examples:
@@ -46,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.epilog, parser.formatter_class = _EPILOG, argparse.RawDescriptionHelpFormatter
     parser.add_argument(
-        "order", nargs="?", default="serve", choices=("serve", "link", "links", "revoke"), help="(default: serve)"
+        "order", nargs="?", default="serve", action=_Order, help=f"{', '.join(_ORDERS)} (default: serve)"
     )
     parser.add_argument(
         "what", nargs="?", metavar="ID", help="link: the sweep (none: the whole store); revoke: a token or a sweep"
@@ -69,11 +68,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     links.add_argument("--label", default="", help="what it is for, as `hub links` shows it")
 
 
+class _Order(argparse.Action):
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, order: Any, option: str | None = None
+    ) -> None:
+        if order not in _ORDERS:
+            parser.error(f"there is no `{parser.prog} {order}`: it is one of {', '.join(_ORDERS)}")
+        namespace.order = order
+
+
 def run(args: argparse.Namespace) -> int:
     """Do what the command says; the exit status."""
     store = shareable(current_store())
-    orders = {"serve": _serve, "link": _link, "links": _links, "revoke": _revoke}
-    return orders[args.order](store, args)
+    return {"serve": _serve, "link": _link, "links": _links, "revoke": _revoke}[args.order](store, args)
 
 
 # -- serving ------------------------------------------------------------------------------------------------------------
@@ -204,9 +211,7 @@ def _port(text: str) -> int:
 
 
 def _term(text: str) -> float | None:
-    if text == "never":
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text)
-    if match is None or float(match[1]) == 0:
-        raise argparse.ArgumentTypeError(f"expected a time such as 12h, 7d, 4w, or never, not {text!r}")
-    return float(match[1]) * _UNITS[match[2]]
+    try:
+        return seconds_of(text)
+    except UsageError:
+        raise argparse.ArgumentTypeError(f"expected a time such as 12h, 7d, 4w, or never, not {text!r}") from None

@@ -68,6 +68,7 @@ def parse_link(text: str) -> Place:
     Place(base='https://hub.example.org', sweep_id='3k9x0q2a')
     """
     address, _, token = str.__str__(text).strip().strip("'\"").partition("#")
+    shown = address.partition("%23")[0]  # a '#' that some program has escaped: what follows is the token
     try:
         parts = urlsplit(address)
         host, _port = parts.hostname, parts.port
@@ -78,17 +79,15 @@ def parse_link(text: str) -> Place:
     if parts.scheme not in ("http", "https"):
         raise UsageError(f"a hub is reached by http:// or https://, not by {parts.scheme or 'nothing'}://. {_EXPECTED}")
     if not host or re.search(r"[\s\\]", address):
-        raise UsageError(f"the link {address!r} has no proper host. {_EXPECTED}")
+        raise UsageError(f"the link {shown!r} has no proper host. {_EXPECTED}")
     if parts.query:
-        raise UsageError(f"the link {address.partition('?')[0]!r} has a '?', and no link to a hub has. {_EXPECTED}")
+        raise UsageError(f"the link {shown.partition('?')[0]!r} has a '?', and no link to a hub has. {_EXPECTED}")
     if token.startswith(MASK[:2]):
-        raise UsageError(f"the token of {address}#{MASK} is masked: {_WHOLE}, in the notebook that shared it")
+        raise UsageError(f"the token of {shown}#{MASK} is masked: {_WHOLE}, in the notebook that shared it")
     if not token:
-        raise UsageError(
-            f"the link {address} has no token: copy all of it, with what stands behind the '#'. {_EXPECTED}"
-        )
+        raise UsageError(f"the link {shown} has no token: copy all of it, with what stands behind the '#'. {_EXPECTED}")
     if not _TOKEN(token):
-        raise UsageError(f"the token of {address}#{MASK} is not whole, or has something else behind it. {_EXPECTED}")
+        raise UsageError(f"the token of {shown}#{MASK} is not whole, or has something else behind it. {_EXPECTED}")
     path, _, sweep_id = parts.path.rpartition("/")
     return Place(f"{parts.scheme}://{parts.netloc.lower()}{path.rstrip('/')}", unquote(sweep_id) or None, token)
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 import inspect
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from . import autocontroller
 from .errors import ControllerError
 from .model import ENDED, WAITING, Cursor, Run, RunId, RunState, Suggestion, SweepId, SweepState
+from .pareto import best_runs
 from .participant import participant
 from .pump import pump_while
-from .search import Searcher
+from .runs import Goal, summary_costs
+from .search import OwnSearcher
 from .search.custom import CustomSearch
 from .search.optimiser import is_optimiser
 from .steering import Steering
@@ -128,6 +130,7 @@ class LocalController:
     _own_stopping: tuple[Any, dict[str, Any]] | None = None
 
     def configure_metric(self, metric: str, goal: str | None = None) -> None:
+        """What is optimised. (Several things at once: `configure({"metrics": […], …})`.)"""
         self._not_started()
         self._configured["metric"] = {"name": metric, **({"goal": goal} if goal else {})}
 
@@ -440,19 +443,18 @@ class LocalController:
         print(f"{size} configurations" if size is not None else "infinitely many configurations")
 
     def print_summary(self) -> None:
-        """How the sweep stands: the status line, and the best run."""
+        """How the sweep stands: the status line, and the best run (with several metrics those on the Pareto front)."""
         it = self._it
         it.refresh()
         print(status_line(it))
         if it.sweep.reason:
             print(f"{it.sweep.state.value}: {it.sweep.reason}")
-        goal = it.config.goal
-        if goal is None:
-            return
-        scored = [
-            (cost, run) for run in it.runs if run.state in ENDED and (cost := it.runs.best_cost(run.id)) is not None
-        ]
-        if scored:
+        ended = [run for run in it.runs if run.state in ENDED]
+        goal, goals = it.config.goal, it.config.goals
+        for run in best_runs(ended, goals) if len(goals) > 1 else ():
+            print(f"On the Pareto front: {run.name} {_values(run, goals)} {dict(run.config)}")
+        scored = [(cost, run) for run in ended if goal and (cost := it.runs.best_cost(run.id)) is not None]
+        if scored and goal:
             cost, best = min(scored, key=lambda pair: pair[0])
             print(f"Best: {best.name} {goal.metric}={goal.cost(cost):.6g} {dict(best.config)}")
 
@@ -505,12 +507,17 @@ def _made(stopping: Any, options: Mapping[str, Any]) -> Any:
     return stopping
 
 
-def _searching(search: Any, config: SweepConfig, seed: int) -> Searcher:
+def _searching(search: Any, config: SweepConfig, seed: int) -> OwnSearcher:
     if not is_optimiser(search):
         return CustomSearch(search, config)
     from .search.replay import ReplaySearch  # scipy: only who asks for it waits for it
 
     return ReplaySearch(search, config, seed)
+
+
+def _values(run: Run, goals: Sequence[Goal]) -> str:
+    pairs = zip(goals, summary_costs(run, goals), strict=True)
+    return " ".join(f"{goal.metric}={goal.cost(cost):.6g}" for goal, cost in pairs)
 
 
 def _named(program: Any) -> str:

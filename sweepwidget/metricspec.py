@@ -10,7 +10,7 @@ from .fields import Field, Problems, read_settings, short
 from .runs import Goal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 METRIC_MEND = "write {'metric': {'name': 'loss', 'goal': 'minimize'}}"
 _METRICS_MEND = "write [{'name': 'loss', 'goal': 'minimize'}, {'name': 'accuracy', 'goal': 'maximize'}]"
@@ -45,15 +45,7 @@ class Metric:
 
 def read_metric(given: Mapping[str, Any], problems: Problems) -> Metric | None:
     """The section `metric`: the only thing that is optimised. None if it is not there, or says nothing."""
-    section = given.get("metric")
-    if "metric" not in given:
-        return None
-    if not isinstance(section, dict):
-        hint = f"; write {{'name': {section!r}, 'goal': 'minimize'}}" if isinstance(section, str) else ""
-        problems.warn("metric", f"{short(section)} is not of type 'object'{hint}")
-        return None
-    settings = read_settings(section, METRIC, "metric", problems, problems.warn)
-    return Metric(**settings) if "name" in settings else None
+    return _read(given["metric"], "metric", problems, problems.warn) if "metric" in given else None
 
 
 def read_metrics(given: Mapping[str, Any], problems: Problems) -> tuple[Metric, ...]:
@@ -72,19 +64,19 @@ def read_metrics(given: Mapping[str, Any], problems: Problems) -> tuple[Metric, 
         return ()
     if len(sections) < 2:
         problems.fail("metrics", f"{short(sections)} is too short: name at least two, or one under `metric`")
-    metrics = [_entry(section, f"metrics[{i}]", problems) for i, section in enumerate(sections)]
+    metrics = [_read(section, f"metrics[{i}]", problems, problems.fail) for i, section in enumerate(sections)]
     names = [metric.name for metric in metrics if metric is not None]
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.fail("metrics", f"{name!r} is named {names.count(name)} times; name each metric once")
     return tuple(metric for metric in metrics if metric is not None)
 
 
-def _entry(section: Any, where: str, problems: Problems) -> Metric | None:
+def _read(section: Any, where: str, problems: Problems, report: Callable[[str, str], None]) -> Metric | None:
     if not isinstance(section, dict):
         hint = f"; write {{'name': {section!r}, 'goal': 'minimize'}}" if isinstance(section, str) else ""
-        problems.fail(where, f"{short(section)} is not of type 'object'{hint}")
+        report(where, f"{short(section)} is not of type 'object'{hint}")
         return None
-    settings = read_settings(section, METRIC, where, problems, problems.fail)
+    settings = read_settings(section, METRIC, where, problems, report)
     return Metric(**settings) if "name" in settings else None
 
 

@@ -133,7 +133,7 @@ class Run:
     agent_id: AgentId | None = None
     summary: Mapping[str, Any] = field(factory=dict)
     info: Mapping[str, Any] = field(factory=dict)
-    """Why this configuration: what the searcher said of it."""
+    """Why this configuration: what the searcher said of it (`Suggestion.info`)."""
     seed: int = 0
     created_at: float = 0.0
     started_at: float | None = None
@@ -227,6 +227,7 @@ class Suggestion:
 
     config: Config
     info: Mapping[str, Any] = field(factory=dict)
+    """`{"why": "grid cell 17 of 48"}`; the keys are those of `search.reasons.REASONS`."""
 
 
 class Scope(str, Enum):

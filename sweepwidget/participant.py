@@ -13,10 +13,12 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from .errors import Error, Fenced
+from . import outages
+from .errors import Error, Fenced, StoreUnavailable
 from .loop import after_fork, event_loop, spawn
 from .model import AgentId, Cursor, Run, RunState, SweepId
 from .store import Store
+from .wire import Denied
 
 _log = logging.getLogger(__name__)
 
@@ -141,17 +143,28 @@ class Participant:
             try:
                 if await asyncio.to_thread(self.tick, now()):
                     self.trouble = ""
+                    outages.seen(self.store.url, self)
             except Exception as error:  # noqa: BLE001  the store may be away for a while: keep trying, say it once
                 if isinstance(error, RuntimeError) and "after" in str(error) and "shutdown" in str(error):
                     return  # the interpreter is on its way out, and takes no new work
-                if not self.trouble:
-                    _log.warning("sweepwidget cannot reach its store %s: %s", self.store.url, error)
-                self.trouble = str(error) or type(error).__name__
+                self._note(error)
             await asyncio.sleep(TICK_S)
             with self._lock:
                 if self.idle:
                     self._ticking = False
+                    outages.given_up(self.store.url, self)
                     return
+
+    def _note(self, error: Exception) -> None:
+        """Say what is wrong, once."""
+        if isinstance(error, StoreUnavailable):
+            outages.missed(self.store.url, self, error)
+        elif isinstance(error, Denied):
+            for run in list(self.runs.values()):
+                run.order_stop(str(error))  # its agent says it, when it cannot close the run
+        elif not self.trouble:
+            _log.warning("%s", error)
+        self.trouble = str(error) or type(error).__name__
 
     def tick(self, now: float) -> bool:
         """One look around; whether points were shipped, too. `now` is any monotonic clock, in seconds."""
@@ -173,11 +186,18 @@ class Participant:
         """Ship what has been logged since the last time."""
         with self._lock:
             runs = list(self.runs.values())
+        trouble: Error | None = None
         for run in runs:
             try:
                 run.flush()
             except Fenced as error:
                 run.order_stop(f"it was given to another agent ({error})")
+            except StoreUnavailable:
+                raise  # the others would only wait as long
+            except Error as error:  # of this run alone: the others' points go on
+                trouble = error
+        if trouble is not None:
+            raise trouble
 
     def _beat(self) -> None:
         with self._lock:
@@ -231,6 +251,7 @@ def _in_child() -> None:
     global _participants_lock
     _participants_lock = threading.Lock()
     _participants.clear()
+    outages.reset()
 
 
 after_fork(_in_child)

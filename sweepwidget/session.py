@@ -20,12 +20,14 @@ from typing import Any
 
 from attrs import define
 
+from . import outages
 from .active_run import Run
 from .errors import Error, Fenced, UsageError
 from .farewell import Farewell, leave
 from .loop import after_fork
 from .model import Agent, AgentId, Outcome, Run as RunRow, RunId, RunState, SweepId
 from .participant import LEASE_S, participant
+from .patience import TRIAL_S, Patience
 from .process import this_process
 from .run_config import config_from, merged
 from .store import Store
@@ -200,7 +202,7 @@ def _init_trial(
     if config != row.config:
         fields["config"] = config
     if fields and not disabled:
-        row = here.store.update_run(row.id, **fields)
+        row = Patience(TRIAL_S).insist(lambda: here.store.update_run(here.row.id, **fields))
     say = _say_farewell if here.source else None
     here.run = Run(
         here.store,
@@ -308,15 +310,17 @@ def _attach() -> Trial | None:
     known = _attached
     if known is not None and (mark, _own_source()) == (f"{known.row.id}:{known.row.attempt}", known.source):
         return known
+    outages.hush()
     run_id, _, attempt = mark.partition(":")
-    store = store_at(os.environ["SWEEPWIDGET_STORE"]) if os.environ.get("SWEEPWIDGET_STORE") else current_store()
-    row = store.run(RunId(run_id))
+    url, insist = os.environ.get("SWEEPWIDGET_STORE"), Patience(TRIAL_S).insist
+    store = insist(lambda: store_at(url) if url else current_store())
+    row = insist(lambda: store.run(RunId(run_id)))
     if row.ended or str(row.attempt) != attempt:
         raise Error(
             f"this program was started for run {run_id} (attempt {attempt}), which is {row.state.value} "
             f"(attempt {row.attempt}) by now; unset SWEEPWIDGET_RUN to start a run of its own"
         )
-    _attached = Trial(store, row, _locked_by(store, row), source=_own_source())
+    _attached = Trial(store, row, insist(lambda: _locked_by(store, row)), source=_own_source())
     with _lock:
         if known in _open:  # that of the process that forked this one
             _open.remove(known)

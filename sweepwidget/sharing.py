@@ -61,7 +61,7 @@ def share(
     port: int = 0,
     *,
     scope: str = "run",
-    expires_s: float | None = WEEK_S,
+    expires_s: float | str | None = WEEK_S,
     base_url: str | None = None,
     certfile: str | os.PathLike[str] | None = None,
     keyfile: str | os.PathLike[str] | None = None,
@@ -72,15 +72,17 @@ def share(
 
     Elsewhere the link stands for the sweep: `wandb.agent("http://…#token", function=train)`. It hides its token wherever a
     notebook would keep it; `print(link)` shows it whole. Whoever has it may, by `scope`, "observe" the sweep, "run" trials of
-    it, or "control" it (pause, stop, steer), for `expires_s` seconds (None: until `unshare()`).
+    it, or "control" it (pause, stop, steer), for `expires_s` seconds, or "12h", "7d" (None: until `unshare()`).
 
     The hub listens on this machine alone, on port 8477 or the next free one, which is right behind a proxy or `ssh -L`:
     then `base_url` is how others reach it (`https://hub.example.org/prefix`). With `host="0.0.0.0"` it is open to the
     network, by TLS (`certfile`, `keyfile`), or unencrypted if `insecure=True` says that this is fine.
     Raises UsageError, and SweepNotFound.
     """
+    from .hub.tokens import seconds_of
+
     store, sweep = locate(sweep_id)
-    shared, wanted_scope = shareable(store), parse_scope(scope)
+    shared, wanted_scope, expires_s = shareable(store), parse_scope(scope), seconds_of(expires_s)
     listening = Listening(host, port, _path(certfile), _path(keyfile), insecure, tuple(allow_hosts))
     with _lock:
         here = _hub_of(shared, listening, base_url)

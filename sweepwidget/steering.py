@@ -5,6 +5,7 @@ A step costs what changed since the last one. The decision itself is `plan`, a p
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import defaultdict
@@ -28,13 +29,15 @@ from .model import (
     SweepId,
     SweepState,
 )
-from .plan import Best, Plan, plan
+from .plan import Plan, plan
 from .process import this_process
 from .runs import Runs
-from .search import Searcher, searcher_for
-from .stopping import Stopper, stopper_for
+from .search import OwnSearcher, searcher_for
+from .stopping import OwnStopper, Stopper, stopper_for
+from .stopwatch import Stopwatch
 from .store import Store
 from .sweepconfig import SweepConfig
+from .targets import Targets
 
 LEASE_S = 10.0
 """How long the right to steer lasts without a renewal (a dead holder on this machine is noticed at once)."""
@@ -47,7 +50,8 @@ class Steering:
     """One sweep as its controller sees it. Thread-safe: steps exclude each other.
 
     `searcher` and `stopper` are the user's own, if any; else those that the configuration names. `curves` has the mirror
-    follow the metric's values even where no decision needs them.
+    follow the metrics' values even where no decision needs them. A step decides what it can in `step_s` seconds (at least
+    one run), and the next goes on: who waits first then begins first.
     """
 
     def __init__(
@@ -55,30 +59,33 @@ class Steering:
         store: Store,
         sweep_id: SweepId,
         owner: str,
-        searcher: Searcher | None = None,
-        stopper: Stopper | None = None,
+        searcher: OwnSearcher | None = None,
+        stopper: OwnStopper | None = None,
         curves: bool = False,
+        step_s: float = math.inf,
     ) -> None:
         self.store = store
         self.owner = owner
-        self.sweep: Sweep = store.sweep(sweep_id)
         self.lease: Lease | None = None
-        self._own_searcher, self._own_stopper, self._wants_curves = searcher, stopper, curves
+        self._own_searcher, self._own_stopper = searcher, stopper
+        self._wants_curves, self._step_s = curves, step_s
         self._step_lock = threading.RLock()
         self._renewed_at = self._expired_at = self._tried_at = float("-inf")
-        self._start_over()
+        self._start_over(store.sweep(sweep_id))
 
-    def _start_over(self) -> None:
-        """Begin the mirror anew: at first, and when the configuration was edited."""
-        self.config = SweepConfig.parse(self.sweep.config)
-        self.searcher: Searcher = self._own_searcher or searcher_for(self.config, self.sweep.seed)
-        self.stopper: Stopper | None = self._own_stopper or stopper_for(self.config)
+    def _start_over(self, sweep: Sweep) -> None:
+        """Begin the mirror anew: at first, and when the configuration was edited. Raises if it cannot be searched."""
+        config = SweepConfig.parse(sweep.config)
+        own = self._own_searcher.edited(config) if self._own_searcher else None
+        self.searcher = Stopwatch(own or searcher_for(config, sweep.seed))
+        self.stopper: Stopper | None = self._own_stopper.edited(config) if self._own_stopper else stopper_for(config)
+        self.sweep, self.config = sweep, config
         decides_by_curves = self.stopper or self._has_target or not self.searcher.open_loop
         self._reads_curves = bool(self._wants_curves or decides_by_curves)
-        self.runs = Runs(self.config.goal)
+        self.runs = Runs(config.watched, config.goals)
         self.agents: dict[AgentId, Agent] = {}
         self._pace = 1
-        self._best = Best()
+        self._targets = Targets(config.objectives)
         self._cursor = Cursor()
         self._ahead: set[RunId] = set()
         """Runs that were added for demand, to be taken back when nobody is left to want them."""
@@ -88,14 +95,13 @@ class Steering:
     def refresh(self) -> Changes:
         """Take in what happened since the last look."""
         with self._step_lock:
-            keys = {self.config.goal.metric} if self.config.goal and self._reads_curves else set()
+            keys = {goal.metric for goal in self.config.goals} if self._reads_curves else set()
             changes = self.store.changes(self.sweep.id, self._cursor, keys)
             if changes.sweep is not None:
-                edited = changes.sweep.config_version != self.sweep.config_version
-                self.sweep = changes.sweep
-                if edited:
-                    self._start_over()
+                if changes.sweep.config_version != self.sweep.config_version:
+                    self._start_over(changes.sweep)
                     return self.refresh()
+                self.sweep = changes.sweep
             self._cursor = changes.cursor
             ended = len(self.runs.ended)
             self.runs.apply(changes)
@@ -115,7 +121,7 @@ class Steering:
 
     @property
     def _has_target(self) -> bool:
-        return self.config.metric is not None and self.config.metric.target is not None
+        return any(metric.target is not None for metric in self.config.objectives)
 
     @property
     def ended(self) -> bool:
@@ -170,8 +176,10 @@ class Steering:
                 self.refresh()
                 if self.sweep.state is SweepState.PENDING and self.agents:
                     self.begin()
-                demand = max(self.demand(), 0)
-                decided = plan(self.sweep, self.config, self.runs, demand, self.searcher, self.stopper, best=self._best)
+                demand = int(min(max(self.demand(), 0), self.searcher.within(self._step_s)))
+                decided = plan(
+                    self.sweep, self.config, self.runs, demand, self.searcher, self.stopper, targets=self._targets
+                )
                 self._write(decided)
             except Fenced:
                 self.lease = None

@@ -60,6 +60,11 @@ def locate(sweep_id: Any, store: Store | None = None) -> tuple[Store, Sweep]:
             )
         store = store_at(str(sweep_id))
         return store, store.sweep(SweepId(wanted))
+    if "#" in sweep_id or "://" in sweep_id:
+        raise UsageError(
+            "Expected the id of a sweep, or the link that share() printed (https://…#token). What was given looks like a link "
+            "or the URL of a store, and is not shown, as it may hold a secret; a store is named by use_store(url)"
+        )
     parts = sweep_id.strip().split("/")
     if len(parts) > 3 or not all(parts):
         raise UsageError(

@@ -7,13 +7,14 @@ The form is that of wandb/sweeps 0.3 (`config["lr"]["value"]`, `summary_metrics`
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from enum import Enum
 from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import define, field
+from numpy.typing import NDArray
 
 from . import model
 from .columns import column
@@ -155,22 +156,27 @@ def _history(runs: Runs, run_id: RunId) -> History | Callable[[], History]:
     """Built when it is asked for: most searchers look at the summary only. With several metrics a row holds the values of
     each that were logged as the first, as the second, and so on.
     """
+    curves = [(goal, runs.costs(run_id, goal)) for goal in runs.goals]
+    return lambda: _rows(curves)
+
+
+def _rows(curves: Sequence[tuple[Goal, NDArray[np.float64]]]) -> History:
     # Goal.cost is its own inverse: it gives back the value as it was logged.
-    curves = {goal.metric: [goal.cost(cost) for cost in runs.costs(run_id, goal).tolist()] for goal in runs.goals}
-    longest = max(map(len, curves.values()), default=0)
-    return [{name: values[i] for name, values in curves.items() if i < len(values)} for i in range(longest)]
+    values = {goal.metric: [goal.cost(cost) for cost in costs.tolist()] for goal, costs in curves}
+    longest = max(map(len, values.values()), default=0)
+    return [{name: column[i] for name, column in values.items() if i < len(column)} for i in range(longest)]
 
 
-def mirror(given: Iterable[Any], goal: Goal | None, space: Space | None = None) -> Runs:
+def mirror(given: Iterable[Any], goal: Goal | None, space: Space | None = None, goals: Sequence[Goal] = ()) -> Runs:
     """Runs from SweepRuns (or any objects with their attributes), numbered 1, 2, … in the order given.
 
     The id of run number k is `str(k)`.
     """
-    runs = Runs(goal)
+    runs = Runs(goal, goals)
     given = list(given)
     rows = tuple(_row(number, run, space) for number, run in enumerate(given, 1))
-    chunks = tuple(_chunk(row, run, goal.metric) for row, run in zip(rows, given, strict=True)) if goal else ()
-    runs.apply(Changes(Cursor(), runs=rows, chunks=chunks))
+    chunks = (_chunk(row, run, each.metric) for each in runs.goals for row, run in zip(rows, given, strict=True))
+    runs.apply(Changes(Cursor(), runs=rows, chunks=tuple(chunks)))
     return runs
 
 

@@ -70,7 +70,7 @@ def next_runs(
     Without a `seed` in the configuration every call draws anew, as W&B's does. `randomize_order` shuffles a grid.
     """
     config = SweepConfig.parse(sweep_config)
-    found = _searcher(config, randomize_order).suggest(mirror(runs, config.goal, config.space), n)
+    found = _searcher(config, randomize_order).suggest(mirror(runs, config.goal, config.space, config.goals), n)
     answers = [SweepRun(config=wrap(each.config), search_info=dict(each.info)) for each in found]
     return [*answers, None] if len(answers) < n else [*answers]
 
@@ -92,12 +92,12 @@ def stop_runs(
     ConfigError (a ValueError) without a "metric" or an "early_terminate" section.
     """
     config = SweepConfig.parse(sweep_config)
-    if config.goal is None:
+    if config.watched is None:
         raise ConfigError('early terminate requires "metric" section')
     stopper = stopper_for(config)
     if stopper is None:
         raise ConfigError('early terminate requires "early_terminate" section.')
-    stopped = stopper.stop(mirror(runs, config.goal))
+    stopped = stopper.stop(mirror(runs, config.watched))
     return [run for number, run in enumerate(runs, 1) if RunId(str(number)) in stopped]
 
 

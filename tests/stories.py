@@ -14,10 +14,15 @@ from sweepwidget.runs import Goal, Runs
 
 
 class Story:
-    """A mirror, and the verbs that happen to it. Runs are picked by any integer, which is taken modulo how many there are."""
+    """A mirror, and the verbs that happen to it. Runs are picked by any integer, which is taken modulo how many there are.
 
-    def __init__(self, goal: Goal | None = None, mirror: Callable[[Goal | None], Runs] = Runs) -> None:
-        self.runs = mirror(goal)
+    With several goals, a logged value is that of the first; the others' are its negative, and all stand in the summary.
+    """
+
+    def __init__(
+        self, goal: Goal | None = None, mirror: Callable[..., Runs] = Runs, goals: Sequence[Goal] = ()
+    ) -> None:
+        self.runs = mirror(goal, goals) if goals else mirror(goal)
         self.numbers = 0
 
     def add(self, config: Mapping[str, Any], state: RunState = RunState.pending) -> Run:
@@ -30,9 +35,13 @@ class Story:
         self._evolve(self._pick(pick), state=RunState.running)
 
     def log(self, pick: int, values: Sequence[float]) -> None:
-        if (run := self._pick(pick, RunState.running)) and self.runs.goal:
-            chunk = Chunk(run.id, run.attempt, self.runs.goal.metric, column(range(len(values)), values))
-            self.runs.apply(Changes(Cursor(), chunks=(chunk,)))
+        if not (run := self._pick(pick, RunState.running)):
+            return
+        logged = {goal.metric: [-v if i else v for v in values] for i, goal in enumerate(self.runs.goals)}
+        chunks = (Chunk(run.id, run.attempt, name, column(range(len(of)), of)) for name, of in logged.items())
+        self.runs.apply(Changes(Cursor(), chunks=tuple(chunks)))
+        if len(logged) > 1:
+            self._evolve(run, summary={name: of[-1] for name, of in logged.items()})
 
     def end(self, pick: int, state: RunState) -> None:
         self._evolve(self._pick(pick), state=state)
@@ -64,11 +73,12 @@ class Story:
 def copy(runs: Runs, order: Callable[[list[Run]], list[Run]] = list) -> Runs:
     """Another mirror of the same rows and values, whose rows arrive in another order."""
     rows = order(list(runs))
-    other = Runs(runs.goal)
+    other = Runs(runs.goal, runs.goals)
     chunks = [
-        Chunk(run.id, run.attempt, runs.goal.metric, column(range(len(costs)), map(runs.goal.cost, costs.tolist())))
+        Chunk(run.id, run.attempt, goal.metric, column(range(len(costs)), map(goal.cost, costs.tolist())))
         for run in rows
-        if runs.goal and len(costs := runs.costs(run.id))
+        for goal in runs.goals
+        if len(costs := runs.costs(run.id, goal))
     ]
     other.apply(Changes(Cursor(), runs=tuple(rows), chunks=tuple(chunks)))
     return other

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sweepwidget import cli
 from sweepwidget.cli import main
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="programs here are shell scripts")
@@ -456,6 +457,17 @@ def test_the_store_is_chosen_by_option(wandb, file, capsys):
     assert sweep_id in capsys.readouterr().out
     wandb.use_store("sweeps.db")
     assert [] == sweeps(wandb)
+
+
+@pytest.mark.parametrize(
+    "store", ["postgresql://me:hunter2hunter2hunter2@localhost/lab", "http://localhost:1/s1#hunter2hunter2hunter2"]
+)
+def test_what_to_type_next_holds_no_secret(store, monkeypatch):
+    """It is printed, and kept by notebooks and logs."""
+    monkeypatch.setattr(cli, "current_store", lambda: argparse.Namespace(url="postgresql://me@localhost/lab"))
+    shown = cli._command("agent s1", argparse.Namespace(store=store))
+    assert "hunter2" not in shown
+    assert "localhost" in shown
 
 
 def test_a_store_that_cannot_be_opened(wandb, capsys):

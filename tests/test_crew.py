@@ -6,12 +6,21 @@ import secrets
 from hypothesis import given, settings, strategies as st
 
 from sweepwidget.cluster.crew import Crew, Event
+from sweepwidget.cluster.slot import Slot
 from sweepwidget.model import ENDED, Agent, AgentId, Outcome, RunState, Suggestion, Sweep, SweepId, SweepState
 from sweepwidget.process import this_process
-from sweepwidget.cluster.slot import Slot
 from sweepwidget.store import open_store
 
 CREW, OTHERS = "aaaa", "bbbb"
+
+
+def test_strangers_in_the_crew_are_left_alone(tmp_path):
+    """Whoever has a link to the sweep may join under any name, and say that it is of this crew."""
+    scene = Scene(tmp_path)
+    for name in ("x", CREW, f"{CREW}-", f"{CREW}-x-1", f"{OTHERS}-1-x"):
+        scene.store.join(Agent(AgentId(name), scene.sweep.id, this_process(), crew=CREW), 1000.0)
+        assert set() == scene.crew.apply(scene.store.changes(scene.sweep.id, scene.crew.cursor), lambda *_: None)
+    assert {} == scene.crew.agents
 
 
 class Scene:

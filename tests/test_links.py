@@ -68,6 +68,7 @@ def test_what_was_linked_is_read(base, sweep_id, token):
     [
         (f"{HUB}/s", "has no token"),
         (f"{HUB}/s#", "has no token"),
+        (f"{HUB}/s%23{TOKEN}", "has no token"),
         (f"{HUB}/s#****", "is masked: print"),
         (f"{HUB}/s#{TOKEN[:9]}", "not whole"),
         (f"{HUB}/s#{TOKEN} and more", "not whole"),
@@ -92,6 +93,14 @@ def test_what_is_no_link_is_explained(text, why):
     assert "https://host/sweep_id#token" in str(caught.value) or "print(link)" in str(caught.value)
     assert TOKEN[:9] not in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [f"https//hub/s#{TOKEN}", f"hub/s#{TOKEN}", "postgresql://me:hunter2@db/lab"])
+def test_a_torn_link_is_not_repeated_as_the_id_of_a_sweep(wandb, text):
+    """Where a sweep is asked for, what may hold a secret is refused without being shown."""
+    with pytest.raises(UsageError, match="not shown") as caught:
+        wandb.agent(text, function=print)
+    assert not [word for word in (TOKEN, "hunter2") if word in str(caught.value)]
 
 
 @pytest.mark.parametrize("text", ["sweeps.db", "sqlite:///a.db", "postgresql://u@h/d", "3k9x0q2a", "httpd.db"])

@@ -98,3 +98,35 @@ def test_clusters(executed):
     assert "12 runs; best loss" in done.output("best.config")
     assert "{'finished': 20}" in done.output("SIGKILL")
     assert "FINISHED" in done.output("on_cluster.wait()")
+
+
+def test_own_search(executed):
+    """Conditions, importance, a search and a stopping rule of one's own, Optuna, and a Pareto front: on real digits."""
+    done = executed("06-own-search.ipynb")
+    assert float(done.output("sweep.best_run()").split("%")[0]) < 3
+    assert re.search(r"expected -?[\d.]+ ± [\d.]+, got [\d.]+", done.output("last.search_info)"))
+    assert re.search(r"C +[\d.]+% +█", done.output(".importance()"))
+    climbed = done.output("run.stop_reason")
+    assert 15 == len(climbed.splitlines()) == climbed.count("the best run with another") + 1
+    assert re.search(r"^stopped .*error [\d.]+ after \d+ folds", climbed, re.MULTILINE)
+    assert "TPESampler, told of" in done.output("import optuna")
+    front = [line.split() for line in done.output("best_runs()").splitlines()]
+    errors, sizes = [float(line[0].rstrip("%")) for line in front], [float(line[1]) for line in front]
+    assert len(front) > 3
+    assert (sorted(errors), sorted(sizes, reverse=True)) == (errors, sizes)
+    assert done.size < 30_000
+
+
+def test_dashboard(executed):
+    """The widget, its snapshot for those who see the notebook without a kernel, its traits, panels, figures and the report."""
+    static = Path(__file__).parent.parent / "sweepwidget/static/dashboard.js"
+    if not static.exists():
+        pytest.skip("the front end is not built: make js")
+    done = executed("03-dashboard.ipynb")
+    assert "24 runs" in done.output("agents=2")
+    assert "learning_rate" in done.output('dash.best["config"]')
+    assert "summary.loss" in done.output("selected_df")
+    assert "digits.html" in done.output("sweep.report")
+    shown = [out for cell in done.cells if "dash = " in cell.source for out in cell.outputs]
+    assert any("application/vnd.jupyter.widget-view+json" in out.data for out in shown)
+    assert any("sw-snapshot" in out.data.get("text/html", "") for out in shown)

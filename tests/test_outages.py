@@ -7,11 +7,37 @@ import threading
 
 import pytest
 
+from sweepwidget.errors import StoreError
 from sweepwidget.model import RunState
+from sweepwidget.participant import participant
 from sweepwidget.store import sqlite
+from sweepwidget.stores import current_store
 
 RANDOM = {"method": "random", "metric": {"name": "loss"}, "parameters": {"x": {"min": 0.0, "max": 1.0}}}
 fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+def test_a_run_that_cannot_be_shipped_holds_up_no_other(wandb, monkeypatch):
+    """What the store refuses of one run (a row too large for a hub) is said, and the points of the others go on."""
+    store = current_store()
+    spoilt, other = (wandb.init(reinit="create_new") for _ in range(2))
+    log = store.log
+
+    def refuse(points):
+        if points.run_id == spoilt.id:
+            raise StoreError("a row too large")
+        log(points)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "log", refuse)
+        for run in (spoilt, other):
+            run.log({"loss": 1.0})
+        with pytest.raises(StoreError, match="too large"):
+            participant(store).flush()
+        assert [1.0] == store.columns(other.id)["loss"].values.tolist()
+    for run in (spoilt, other):
+        run.finish()
+    assert [1.0] == store.columns(spoilt.id)["loss"].values.tolist()
 
 
 @pytest.mark.slow
@@ -53,6 +79,36 @@ def test_agents_outlast_a_locked_store(wandb, tmp_path, monkeypatch, capsys, mom
     assert len(run.scan_history(["loss"])) == (1 if moment == "as it ends" else 31)
     if moment == "as it ends":
         assert 1 == capsys.readouterr().err.count("Trying again until it works")
+
+
+RESTARTING = """
+import sweepwidget as wandb
+from sweepwidget.errors import StoreUnavailable
+from sweepwidget.store.sqlite import SqliteStore
+
+away = dict.fromkeys(("run", "update_run"), 2)
+
+def after_a_while(name, verb):
+    def call(*args, **options):
+        if away.get(name, 0):
+            away[name] -= 1
+            raise StoreUnavailable("restarting")
+        return verb(*args, **options)
+    return call
+
+for name in away:
+    setattr(SqliteStore, name, after_a_while(name, getattr(SqliteStore, name)))
+wandb.init(config={"own": 1}).log({"loss": 1.0})
+"""
+
+
+def test_a_program_waits_to_begin_while_the_store_is_away(wandb, tmp_path):
+    """What init() asks and says there waits, as its agent does."""
+    (tmp_path / "train.py").write_text(RESTARTING)
+    sweep_id = wandb.sweep({**RANDOM, "program": "train.py"})
+    wandb.agent(sweep_id, count=1)
+    (run,) = wandb.Api().sweep(sweep_id).runs
+    assert ("finished", 1) == (run.state, run.config["own"])
 
 
 @fork
@@ -167,6 +223,5 @@ def test_the_runs_of_the_dead_are_closed_after_the_sweeps_end(wandb):
     wandb.stop(sweep_id)
     child.kill()
     child.join()
-    assert "running" == wandb.Api().sweep(sweep_id).runs[0].state
     wandb.agent(sweep_id, function=wandb.init)
     assert wandb.Api().sweep(sweep_id).runs[0].state in {RunState.killed.value, RunState.crashed.value}

@@ -5,11 +5,13 @@ from attrs import evolve
 from hypothesis import given, strategies as st
 from stories import Story, ends, picks
 
+from sweepwidget.metricspec import Metric
 from sweepwidget.model import Run, RunId, RunState, Suggestion, Sweep, SweepId, SweepState
-from sweepwidget.plan import Best, Plan, plan
+from sweepwidget.plan import Plan, plan
 from sweepwidget.runs import Goal, Runs
 from sweepwidget.search import searcher_for
 from sweepwidget.sweepconfig import SweepConfig
+from sweepwidget.targets import Targets
 
 S = RunState
 SWEEP = Sweep(SweepId("s"), {}, SweepState.RUNNING)
@@ -179,34 +181,71 @@ events = st.lists(
 )
 
 
-@given(events, st.booleans())
-def test_the_best_run_is_the_best_whatever_happened(events, maximize):
-    """Followed step by step, the best run is the one that a look at all of them finds."""
-    story, best = Story(Goal("loss", maximize)), Best()
+def one(goal="minimize", target=0.0):
+    return [Metric("loss", goal, target)]
+
+
+@given(events, st.booleans(), st.floats(-9, 9))
+def test_the_nearest_run_is_the_best_whatever_happened(events, maximize, target):
+    """Followed step by step, the run nearest to the target is the best one that a look at all of them finds."""
+    story, targets = Story(Goal("loss", maximize)), Targets(one("maximize" if maximize else "minimize", target))
     for verb, *details in events:
         getattr(story, verb)(*details)
-        costs = [(cost, run.number) for run in story.runs if (cost := story.runs.best_cost(run.id)) is not None]
-        found = best.of(story.runs)
-        assert min(costs, default=None) == (found and (found[0], found[1].number))
+        aim = Goal("loss", maximize).cost(target)
+        costs = [story.runs.best_cost(run.id) for run in story.runs]
+        excess = [(cost - aim, run.number) for cost, run in zip(costs, story.runs, strict=True) if cost is not None]
+        found = targets.nearest(story.runs)
+        assert min(excess, default=None) == (found and (found[0], found[1].number))
+        assert bool(targets.reached(story.runs)) == any(cost <= aim for cost in costs if cost is not None)
 
 
-def test_the_best_run_is_found_without_looking_at_all():
+def test_the_nearest_run_is_found_without_looking_at_all():
     """A look costs the active and the newly ended runs."""
 
     class Counted(Runs):
         looks = 0
 
-        def best_cost(self, run_id):
+        def best_cost(self, *args):
             self.looks += 1
-            return super().best_cost(run_id)
+            return super().best_cost(*args)
 
-    story, best = Story(Goal("loss"), Counted), Best()
+    story, targets = Story(Goal("loss"), Counted), Targets(one())
     for k in range(500):
         story.add({}, S.running)
         story.log(0, [float(k % 7)])
         story.end(0, S.finished)
-    best.of(story.runs)
+    targets.nearest(story.runs)
     story.add({}, S.running)
     story.runs.looks = 0
-    best.of(story.runs)
+    targets.nearest(story.runs)
     assert 1 == story.runs.looks
+
+
+# -- several metrics ----------------------------------------------------------------------------------------------
+
+BOTH = {"metrics": [{"name": "loss", "target": 0.2}, {"name": "acc", "goal": "maximize", "target": 0.9}]}
+
+
+@pytest.mark.parametrize(
+    ("summaries", "reached"),
+    [
+        ([{"loss": 0.1, "acc": 0.8}, {"loss": 0.3, "acc": 0.95}], ""),
+        ([{"loss": 0.1}, {"loss": 0.1, "acc": float("nan")}, {}], ""),
+        (
+            [{"loss": 0.1, "acc": 0.8}, {"loss": 0.2, "acc": 0.9}],
+            "target loss 0.2, acc 0.9 reached by run 2 (0.2, 0.9)",
+        ),
+    ],
+)
+def test_one_run_must_reach_the_targets_of_all_metrics(summaries, reached):
+    """Together, in its summary."""
+    config = config_of(**BOTH)
+    rows = [Run(RunId(f"r{k}"), None, k, {"a": k}, S.finished, summary=it) for k, it in enumerate(summaries, 1)]
+    assert reached == decide(config, Runs.of(rows, goals=config.goals)).finish
+
+
+def test_metrics_without_a_target_do_not_matter():
+    """The sweep ends with the first run that has what was asked for."""
+    config = config_of(metrics=[{"name": "loss", "target": 0.2}, {"name": "acc"}])
+    runs = Runs.of([Run(RunId("r1"), None, 1, {"a": 1}, S.finished, summary={"loss": 0.1})], goals=config.goals)
+    assert "target loss 0.2 reached by run 1 (0.1)" == decide(config, runs).finish

@@ -16,9 +16,10 @@ from hypothesis import given, strategies as st
 
 from sweepwidget.configschema import json_schema
 from sweepwidget.errors import ConfigError
+from sweepwidget.metricspec import Metric
 from sweepwidget.parameters import DISTRIBUTIONS, Categorical, Constant, IntUniform, LogUniform, Quantized, Uniform
 from sweepwidget.runs import Goal
-from sweepwidget.sweepconfig import Metric, SweepConfig
+from sweepwidget.sweepconfig import SweepConfig
 
 LR = {"lr": {"min": 0.001, "max": 0.1}}
 LOSS = {"name": "loss", "goal": "minimize"}
@@ -408,8 +409,6 @@ def test_the_input_is_never_changed():
         (sweep(metric={**LOSS, "target": math.nan}), "metric.target: nan is not a finite number"),
         (sweep(metric={**LOSS, "impute": "mean"}), "metric.impute: 'mean' is not one of ['latest', 'best', 'worst']"),
         (sweep(metric={**LOSS, "impute_while_running": False}), "False is not of type 'string'"),
-        (sweep(metrics=[LOSS, LOSS]), "metrics: `metrics` requires `method: custom` (got `method: random`)"),
-        (sweep(metrics=[LOSS], metric=LOSS), "metrics: `metric` and `metrics` cannot both be set"),
         (sweep(command="python x"), "command: 'python x' is not of type 'array'; write ['python', 'x']"),
         (sweep(command=["python", {}]), "command: ['python', {}] holds more than strings"),
         (sweep(command=[]), "command: [] should be non-empty"),
@@ -701,6 +700,74 @@ def test_any_nonsense_is_refused_politely(config):
         assert parsed == SweepConfig.parse(parsed.to_dict())
 
 
+# -- several metrics ----------------------------------------------------------------------------------------------
+
+TIME = {"name": "time"}
+
+
+def test_several_metrics():
+    """Each with its own goal, target and rules; then there is no single goal."""
+    acc = {"name": "acc", "goal": "maximize", "target": 0.9, "impute": "best", "impute_while_running": "latest"}
+    config = SweepConfig.parse(sweep(metrics=[LOSS, acc]))
+    assert (Metric("loss"), Metric("acc", "maximize", 0.9, "best", "latest")) == config.metrics == config.objectives
+    assert (Goal("loss"), Goal("acc", maximize=True)) == config.goals
+    assert (None, None, None) == (config.metric, config.goal, config.watched)
+
+
+def test_early_stopping_goes_by_the_metric_it_names():
+    """Of several; the only one needs no name. A target stopper of the sweep sets the target of its metric."""
+    config = SweepConfig.parse(sweep(metrics=[LOSS, TIME], early_terminate={**HYPERBAND, "metric": "time"}))
+    assert (Goal("time"), "time") == (config.watched, config.early_terminate["metric"])
+    single = SweepConfig.parse(sweep(metric=LOSS, early_terminate={**HYPERBAND, "metric": "loss"}))
+    assert single == SweepConfig.parse(sweep(metric=LOSS, early_terminate=HYPERBAND))
+    assert Goal("loss") == single.watched
+    target = {"type": "target", "value": 5.0, "scope": "sweep", "metric": "time"}
+    ending = SweepConfig.parse(sweep(metrics=[LOSS, TIME], early_terminate=target))
+    assert [None, 5.0] == [metric.target for metric in ending.metrics]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"metrics": [LOSS, TIME], "metric": LOSS}, "metrics: `metric` and `metrics` cannot both be set"),
+        ({"metrics": [LOSS]}, "is too short: name at least two, or one under `metric`"),
+        ({"metrics": []}, "metrics: [] is too short"),
+        ({"metrics": "loss"}, "metrics: 'loss' is not of type 'array'; write [{'name': 'loss'"),
+        ({"metrics": None}, "metrics: None is not of type 'array'"),
+        ({"metrics": {"loss": "minimize"}}, "is not of type 'array'"),
+        ({"metrics": [LOSS, "time"]}, "metrics[1]: 'time' is not of type 'object'; write {'name': 'time'"),
+        ({"metrics": [LOSS, {"goal": "minimize"}]}, "metrics[1]: 'name' is a required property"),
+        ({"metrics": [LOSS, {**TIME, "goal": "min"}]}, "metrics[1].goal: 'min' is not one of"),
+        ({"metrics": [LOSS, TIME, LOSS]}, "metrics: 'loss' is named 2 times; name each metric once"),
+        (
+            {"metrics": [LOSS, TIME], "early_terminate": HYPERBAND},
+            "early_terminate: the sweep has 2 metrics, and a run is stopped by one; name it: add 'metric': 'loss'",
+        ),
+        (
+            {"metrics": [LOSS, TIME], "early_terminate": {**HYPERBAND, "metric": "los"}},
+            "early_terminate.metric: 'los' is not one of ['loss', 'time']; did you mean 'loss'?",
+        ),
+        (
+            {"metric": LOSS, "early_terminate": {**HYPERBAND, "metric": "time"}},
+            "early_terminate.metric: 'time' is not one of ['loss']",
+        ),
+    ],
+    ids=str,
+)
+def test_several_metrics_that_cannot_be(changes, problem):
+    """Which entry, what is wrong, what to write."""
+    with pytest.raises(ConfigError) as caught:
+        SweepConfig.parse({**sweep(), **changes})
+    assert any(problem in text for text in caught.value.problems)
+
+
+def test_an_unknown_key_of_a_metric_is_a_violation():
+    """As in `metric`: a slip is named with what was meant."""
+    (violation,) = SweepConfig.parse(sweep(metrics=[LOSS, {**TIME, "gaol": "maximize"}])).violations
+    assert "metrics[1].gaol" in violation
+    assert "did you mean 'goal'?" in violation
+
+
 # -- methods and early termination --------------------------------------------------------------------------------
 
 
@@ -756,6 +823,9 @@ TAKEN = [
     sweep(method="grid", parameters={"a": {"values": [1]}, "b": {"parameters": {"c": {"min": 1, "max": 2}}}}),
     sweep(method="grid", parameters={"a": {"distribution": "q_uniform", "min": 1, "max": 2.5}}),
     sweep(method="custom", metrics=[LOSS, {"name": "time"}]),
+    sweep(method="bayes", metrics=[LOSS, {"name": "acc", "goal": "maximize", "target": 0.9, "impute": "latest"}]),
+    sweep(metrics=[LOSS, {"name": "time"}], early_terminate={**HYPERBAND, "metric": "loss"}),
+    sweep(metric=LOSS, early_terminate={**HYPERBAND, "metric": "loss"}),
     sweep(early_terminate={"type": "envelope", "fraction": 0.5}, metric=LOSS),
     sweep(early_terminate=HYPERBAND, metric=LOSS),
     sweep(parameters={"a": {"distribution": "q_beta", "a": 2, "b": 5, "q": 0.1}}),
@@ -776,7 +846,11 @@ NOT_TAKEN = [
     sweep(early_terminate={**HYPERBAND, "eta": 1}, metric=LOSS),
     sweep(parameters={}),
     sweep(parameters={"1a": {"value": 1}}),
-    sweep(metrics=[LOSS, LOSS]),
+    sweep(metrics=[LOSS]),
+    sweep(metrics=[LOSS, "time"]),
+    sweep(metrics=[LOSS, {"goal": "minimize"}]),
+    sweep(metrics=[LOSS, {"name": "time"}], metric=LOSS),
+    sweep(metrics=[LOSS, {"name": "time"}], early_terminate=HYPERBAND),
     sweep(metric="loss"),
     sweep(metric={"goal": "minimize"}),
     sweep(metric={**LOSS, "goal": "minimise"}),

@@ -697,7 +697,11 @@ def test_leaving_well_is_no_failure(wandb):
 
 @pytest.mark.parametrize(
     ("backend", "says"),
-    [("kernal", "did you mean 'kernel'"), ("fork", "expected one of 'thread', 'kernel'"), (5, "agents cannot run on 5")],
+    [
+        ("kernal", "did you mean 'kernel'"),
+        ("fork", "expected one of 'thread', 'kernel'"),
+        (5, "agents cannot run on 5"),
+    ],
 )
 def test_a_backend_nobody_knows_is_refused(wandb, backend, says):
     """With those that there are, and the sweep has not begun."""

@@ -13,6 +13,7 @@ export const STRINGS = {
     stale: (age: string) => `The kernel has not been heard for ${age}. What you see may be old.`,
     detached: (time: string) => `Not connected: this is how things stood at ${time}.`,
     static: "Not connected to a kernel.",
+    was: (status: string) => `Was ${status.toLowerCase()}`,
     attach: "Run the cell again to attach.",
     glance: (text: string, time: string) => `${text} (as of ${time}).`,
   },

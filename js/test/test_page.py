@@ -20,7 +20,13 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None or shutil.which("node") is None, reason="needs Chromium and Node"),
     pytest.mark.skipif(not (JS.parent / "sweepwidget/static/core.js.gz").exists(), reason="not built: make js"),
 ]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +132,9 @@ def test_the_table_is_a_grid_for_the_keyboard(show: Callable[..., Any]) -> None:
     grid.focus()
     for _ in range(60):
         page.keyboard.press("ArrowDown")
-    active = page.evaluate("id => document.getElementById(id)?.dataset.runId", grid.get_attribute("aria-activedescendant"))
+    active = page.evaluate(
+        "id => document.getElementById(id)?.dataset.runId", grid.get_attribute("aria-activedescendant")
+    )
     assert active is not None
     page.keyboard.press("Space")
     assert page.evaluate("harness.model.get('selected')") == [active]
@@ -235,7 +243,9 @@ def test_nothing_hangs_over_the_edge(show: Callable[..., Any], width: int, theme
     page = show(f"state=running&ended=40&theme={theme}&width={width}", width=width + 40)
     rows(page).first.click()
     page.wait_for_timeout(500)
-    assert page.evaluate("document.querySelector('.output').scrollWidth <= document.querySelector('.output').clientWidth")
+    assert page.evaluate(
+        "document.querySelector('.output').scrollWidth <= document.querySelector('.output').clientWidth"
+    )
 
 
 def test_assets_that_got_lost_are_asked_for(show: Callable[..., Any]) -> None:

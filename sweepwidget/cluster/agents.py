@@ -21,7 +21,7 @@ from ..announcer import Announcer, Listener
 from ..backends.engines import Engine
 from ..backends.shipping import pack
 from ..failures import FailureRules
-from ..handle import Handle, check_number
+from ..handle import Handle, check_number, raise_bare
 from ..loop import event_loop, spawn
 from ..model import Run, Sweep, SweepId
 from ..process import this_process
@@ -131,7 +131,7 @@ class ClusterAgents(Handle):
 
     def raise_error(self) -> None:
         if self._overseer.errors:
-            raise self._overseer.errors[0]
+            raise_bare(self._overseer.errors[0])
 
     def send(self, signum: int) -> bool:
         """False: signals do not reach the cluster."""
@@ -179,7 +179,8 @@ class ClusterAgents(Handle):
         except Exception as error:  # noqa: BLE001  whoever waits must be told, whatever it is
             self._overseer.errors.append(error)
         finally:
-            await asyncio.to_thread(self._end)
+            # Not on a thread of the loop's: letting go waits for the controller, which needs one of those itself.
+            threading.Thread(target=self._end, name="sweepwidget-agents-end", daemon=True).start()
 
     def _end(self) -> None:
         let_go = functools.partial(autocontroller.let_go, self._controller) if self._controller is not None else None

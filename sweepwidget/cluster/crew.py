@@ -51,7 +51,7 @@ class Crew:
         self.sweep = changes.sweep or self.sweep
         for run in changes.runs:
             self._follow(run, happened)
-        ours = [agent for agent in changes.agents if agent.crew == self.id]
+        ours = [agent for agent in changes.agents if agent.crew == self.id and self._has_slot(agent.id)]
         joined = {self.slot_of(agent.id) for agent in ours if agent.id not in self._known}
         self._known |= {agent.id for agent in ours}
         for agent in ours:
@@ -100,5 +100,11 @@ class Crew:
         else:  # it began and ended between two looks
             happened(Event.ended, run)
 
+    def _has_slot(self, agent_id: AgentId) -> bool:
+        """Whoever has a link may join under any name, and say that it is of this crew."""
+        crew, _, rest = agent_id.partition("-")
+        slot = rest.partition("-")[0]
+        return crew == self.id and slot.isascii() and slot.isdigit()
+
     def _is_ours(self, run: Run) -> bool:
-        return run.agent_id is not None and run.agent_id.startswith(f"{self.id}-")
+        return run.agent_id is not None and self._has_slot(run.agent_id)

@@ -37,6 +37,8 @@ class Answers:
 
     def _found(self, key: Hashable, answer: asyncio.Future[bytes]) -> None:
         error = None if answer.cancelled() else answer.exception()
+        if self._known.get(key, (None, 0.0))[0] is not answer:  # forgotten before it was found
+            return
         if error is None and not answer.cancelled():
             self._bytes += len(answer.result())
         elif not isinstance(error, Error) or encode_error(error)[0] >= 429:

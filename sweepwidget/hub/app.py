@@ -42,10 +42,12 @@ class App:
 
     def admit(self, token: Token, verb: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """The arguments with which a token may make a call."""
-        check_scope(token, VERBS[verb].scope, verb)
+        check_scope(token, VERBS[verb].scope)
         _check_amounts(verb, args)
         if token.sweep_id is not None:
             args = self._confined(token.sweep_id, verb, args)
+        if verb == "finish":
+            _check_own(args.get("points"), args["run_id"], args["attempt"])
         if verb == "join":
             self._check_room(args["agent"].sweep_id, args["agent"].id)
         return args
@@ -75,7 +77,8 @@ class App:
             return {**args, "agent_ids": mine}
         concern = VERBS[verb].concern(args)
         if concern.everything:
-            raise Denied(f"this link is for sweep {sweep_id} alone, and {verb}() is about more", 403)
+            what = "may not create new ones" if verb == "create_sweep" else "says nothing of the rest of the store"
+            raise Denied(f"this link is for one sweep ({sweep_id}), and {what}: ask for a link to the whole store", 403)
         for other in concern.sweeps:
             if other != sweep_id:
                 raise SweepNotFound(f"this link is for sweep {sweep_id}: with it, there is no sweep {other!r}")
@@ -115,6 +118,12 @@ def _keep(known: dict[Any, SweepId], key: str, sweep_id: SweepId | None) -> None
         known.clear()
     if sweep_id is not None:
         known[key] = sweep_id
+
+
+def _check_own(points: Points | None, run_id: RunId, attempt: int) -> None:
+    """The last points come with the end of their run: whether another run still takes any is not looked at then."""
+    if points is not None and (points.run_id, points.attempt) != (run_id, attempt):
+        raise WireError(f"finish: these are the points of run {points.run_id}, attempt {points.attempt}")
 
 
 def _check_amounts(verb: str, args: Mapping[str, Any]) -> None:

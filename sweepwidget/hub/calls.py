@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures.thread import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from ..errors import StoreUnavailable
 from ..model import SweepId, Token
 from ..wire import VERBS, WAIT_S, Denied, WireError, decode_call, encode_reply
 from . import limits
@@ -47,11 +48,11 @@ class Calls:
             # A good token is never kept waiting for a bad neighbour: behind a proxy all come from one address.
             if wait_s := self._strikes.take(address, now):
                 raise too_many("too many wrong tokens from this address", wait_s)
-            raise Denied("this hub does not know the token: copy the whole link, or ask for a new one", 401)
+            raise _unknown()
         check_term(token, time.time())
         if wait_s := self._rates.take(token.digest, now):
             raise too_many(f"more than {limits.REQUESTS_S:.0f} calls per second with one link", wait_s)
-        check_scope(token, VERBS[verb].scope, verb)
+        check_scope(token, VERBS[verb].scope)
         return token
 
     async def answer(self, token: Token, verb: str, request: str, body: bytes) -> bytes:
@@ -103,7 +104,14 @@ class Calls:
         if watch is None:
             watch = self._watches[sweep_id] = Watch(self._store, sweep_id, self._pool)
         timeout_s = min(max(args["timeout_s"], 0.0), WAIT_S)
-        return encode_reply("wait", await watch.wait(args["version"], timeout_s, args.get("progress", False)))
+        try:
+            version = await watch.wait(args["version"], timeout_s, args.get("progress", False))
+        except StoreUnavailable:
+            # With unshare() the hub ends, too: nobody shall wait for it whose link is good no more.
+            if await self._in_thread(lambda: self._store.token(token.digest)) is None:
+                raise _unknown() from None
+            raise
+        return encode_reply("wait", version)
 
     def _reply(self, token: Token, verb: str, body: bytes) -> bytes:
         args = self._admitted(token, verb, body)
@@ -120,3 +128,9 @@ class Calls:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+def _unknown() -> Denied:
+    return Denied(
+        "this hub does not know the token (any more): copy the whole link, or ask whoever shared it for a new one", 401
+    )

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import re
 import secrets
+import time
 from collections.abc import Mapping
 from http.client import responses
 from importlib.metadata import version
@@ -30,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 _CALL = re.compile(r"(?:/[^?]*)?/v(\d{1,9})/([a-z_]+)").fullmatch
 _NUMBER = re.compile(r"[0-9]{1,18}").fullmatch
+_WARN_S = 10.0
+"""While a store is away every call of every agent fails: the log says it this often."""
 _SECURITY = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"}
 _PAGE = """\
 A sweepwidget hub, version {version}, protocol {protocol}.
@@ -55,6 +58,14 @@ class Traffic:
     """Bytes that are kept now."""
     open: set[asyncio.Task[None]] = field(factory=set)
     """Answers that are being made."""
+    warn_at: float = 0.0
+    """When the log may say again that the store is away."""
+
+    def warn(self, verb: str, error: StoreUnavailable) -> None:
+        now = time.monotonic()
+        if now >= self.warn_at:
+            self.warn_at = now + _WARN_S
+            _log.warning("%s: %s", verb, error)
 
 
 @frozen
@@ -136,6 +147,8 @@ class Exchange(HTTPMessageDelegate):
         return Answer(200, reply, CONTENT_TYPE)
 
     def _told(self, error: Exception) -> Answer:
+        if isinstance(error, StoreUnavailable):
+            self._traffic.warn(self._verb, error)
         told = _public(error, self._verb)
         status, body = encode_error(told, self._traffic.hidden)
         headers = {"Retry-After": "1"} if status == 503 else {}
@@ -215,8 +228,6 @@ def _length(headers: HTTPHeaders) -> float:
 
 def _public(error: Exception, verb: str) -> Error:
     """What may be told of an error; the rest is for the log."""
-    if isinstance(error, StoreUnavailable):
-        _log.warning("%s: %s", verb, error)
     if isinstance(error, Error):
         return error
     if isinstance(error, RuntimeError) and "shutdown" in str(error):  # this process is on its way out

@@ -25,6 +25,13 @@ class Searcher(Protocol):
         """The next n configurations. Fewer than n: the space is spent."""
 
 
+class OwnSearcher(Searcher, Protocol):
+    """One that the user gave, and no configuration names."""
+
+    def edited(self, config: SweepConfig) -> OwnSearcher:
+        """The same one for the sweep as it is now configured. Raises if it cannot search that."""
+
+
 def _bayes(config: SweepConfig, seed: int) -> Searcher:
     from .bayes import BayesianSearch  # scipy: only who asks for it waits for it
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence, Set as AbstractSet
 from typing import Any
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
@@ -29,8 +29,9 @@ from ..runs import Goal, Runs
 from ..sweepconfig import SweepConfig
 from . import gp
 from .acquisition import Score, free, maximise, nearby
+from .chebyshev import weighed, weights
 from .cube import Cube, identity
-from .evidence import Evidence, Trial, costs_of
+from .evidence import Evidence, Trial, costs_of, filled
 from .linalg import Floats
 from .objective import Scale
 
@@ -69,26 +70,21 @@ class BayesianSearch:
     >>> search.suggest(Runs(Goal("loss")), 2)      # doctest: +SKIP
 
     ConfigError without a metric, or when there is nothing to choose. Runs still at work count with the result that is
-    expected of them, and so do the earlier suggestions of the same call. `info` says why:
-
-        why           "initial design 3 of 6", "expected improvement"
-        mean, std     what is expected of the run's metric, in its own unit
-        acquisition   log expected improvement, in standard deviations of the metric
-        nearest_run   number of the most similar run, as the model sees it
-        restart       only on a restart (see `_turn`): its number
+    expected of them, and so do the earlier suggestions of the same call. `info` says why (see reasons.py). With several
+    metrics each suggestion weighs them anew (see chebyshev.py).
     """
 
     open_loop = False
 
     def __init__(self, config: SweepConfig, seed: int) -> None:
-        if config.metric is None:
+        if not config.objectives:
             raise ConfigError("metric: bayes needs to know what to improve; add metric: {name: …, goal: minimize}")
-        self._goal = Goal(config.metric.name, config.metric.goal == "maximize")
+        self._goals = config.goals
         self._cube = Cube(config.space)
         if not len(self._cube):
             raise ConfigError("parameters: Need at least one searchable parameter for bayes search.")
         self._seed = seed % 2**64
-        self._evidence = Evidence(self._cube, config.metric)
+        self._evidence = Evidence(self._cube, config.objectives)
         self._thetas: dict[bytes, gp.Theta] = {}
         self._sobol: dict[tuple[int, int], Floats] = {}
 
@@ -98,7 +94,7 @@ class BayesianSearch:
         number = max((run.number for run in runs), default=0)
         found: list[Suggestion] = []
         while len(found) < n:
-            suggestion = self._next(trials)
+            suggestion = self._next(trials, number + len(found) + 1)
             if suggestion is None:
                 break
             found.append(suggestion)
@@ -108,14 +104,26 @@ class BayesianSearch:
             trials.append(Trial(number + len(found), point, identity(point), pending=True, restart=restart))
         return found
 
-    def _next(self, trials: list[Trial]) -> Suggestion | None:
+    def _next(self, trials: list[Trial], number: int) -> Suggestion | None:
         taken = {trial.identity for trial in trials}
         if self._cube.size is not None and len(taken) >= self._cube.size:
             return None
+        if len(self._goals) > 1:
+            return self._among_several(trials, number, taken)
         restart, own = self._turn(trials)
+        return self._one(restart, own, taken)
+
+    def _one(self, restart: int, own: list[Trial], taken: AbstractSet[bytes]) -> Suggestion:
         if len(own) < self._design_size or sum(trial.measured for trial in own) < 2:
             return self._design(restart, own, taken)
         return self._improve(restart, own, taken)
+
+    def _among_several(self, trials: list[Trial], number: int, taken: AbstractSet[bytes]) -> Suggestion:
+        """The next configuration where several goals are weighed. (Without restarts: other weights lead elsewhere.)"""
+        by = weights(len(self._goals), self._seed, number)
+        found = self._one(0, weighed(trials, by), taken)
+        named = {goal.metric: round(weight, 6) for goal, weight in zip(self._goals, by.tolist(), strict=True)}
+        return evolve(found, info={**found.info, "weights": named}) if "mean" in found.info else found
 
     # -- 1. the initial design ----------------------------------------------------------------------------------------
 
@@ -231,14 +239,26 @@ class BayesianSearch:
 
     def _expected(self, belief: Belief, point: Floats, score: float) -> dict[str, Any]:
         z = self._cube.columns(point[None]) / belief.posterior.scale
-        mean, std = (float(moment[0]) for moment in belief.posterior.predict(z))
-        nearest = int(gp.squared_distances(z, belief.posterior.Z)[0].argmin())
+        distances = gp.squared_distances(z, belief.posterior.Z)[0]
+        distances[[trial.pending for trial in belief.trials]] = np.inf
+        nearest = int(distances.argmin())
         return {
-            "mean": self._goal.cost(belief.scale.cost(mean)),
-            "std": belief.scale.cost_std(mean, std),
+            **self._predicted(belief, z),
             "acquisition": float(score),
-            "nearest_run": belief.trials[nearest].number,
+            **({} if belief.trials[nearest].pending else {"nearest_run": belief.trials[nearest].number}),
         }
+
+    def _predicted(self, belief: Belief, z: Floats) -> dict[str, Any]:
+        """Mean and standard deviation of what the run will log; of several metrics by name."""
+        if len(self._goals) == 1:
+            return _moments(self._goals[0], belief.scale, belief.posterior, z)
+        known = [trial.costs for trial in belief.trials if trial.costs is not None]
+        each = {}
+        for goal, column in zip(self._goals, np.array(known).T, strict=True):
+            costs = filled(column)
+            scale = Scale.of(costs)
+            each[goal.metric] = _moments(goal, scale, belief.posterior.given(scale.standardise(costs)), z)
+        return {key: {name: moments[key] for name, moments in each.items()} for key in ("mean", "std")}
 
     # -- 4. whose turn it is ------------------------------------------------------------------------------------------
 
@@ -276,6 +296,11 @@ class BayesianSearch:
 
     def _rng(self, stream: int, position: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, stream, position])
+
+
+def _moments(goal: Goal, scale: Scale, posterior: gp.Posterior, z: Floats) -> dict[str, float]:
+    mean, std = (float(moment[0]) for moment in posterior.predict(z))
+    return {"mean": goal.cost(scale.cost(mean)), "std": scale.cost_std(mean, std)}
 
 
 def _info(why: str, restart: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Whatever the function does with what it is handed reaches nobody; whatever it re
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,12 @@ class CustomSearch:
         self._plugin = Plugin("custom search", search, "next_run")
         self._config = config
 
+    def edited(self, config: SweepConfig) -> CustomSearch:
+        """The same code (if it is an object, the same one), told of another configuration from now on."""
+        other = copy.copy(self)
+        other._config = config
+        return other
+
     def suggest(self, runs: Runs, n: int) -> Sequence[Suggestion]:
         """The next n configurations. The code is asked n times, each time with its earlier answers as pending runs."""
         found: list[Suggestion] = []
@@ -62,6 +69,6 @@ class CustomSearch:
         if not isinstance(config, Mapping) or not isinstance(info or {}, Mapping):
             raise self._plugin.nonsense(answer, _EXPECTED)
         try:
-            return Suggestion(unwrap(read(config), self._config.space), read(info or {}))
+            return Suggestion(unwrap(read(config), self._config.space), {"why": self._plugin.name, **read(info or {})})
         except ConfigError as error:
             raise self._plugin.nonsense(answer, f"plain values: {error}") from error

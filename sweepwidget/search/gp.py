@@ -234,6 +234,10 @@ class Posterior:
         y = np.append(self.y, k @ self.alpha)
         return evolve(self, Z=np.vstack([self.Z, Z]), y=y, R=R, alpha=R.T @ (R @ y))
 
+    def given(self, y: Floats) -> Posterior:
+        """The posterior after the first len(y) points have returned y instead, with the same θ."""
+        return _posterior(self.theta, self.scale, self.Z[: len(y)], y, self.R[: len(y), : len(y)])
+
     def _std(self, V: Floats) -> Floats:
         variance = PRIOR_VARIANCE - np.einsum("ij,ij->i", V, V)
         std: Floats = np.sqrt(self.amplitude * np.maximum(variance, 1e-12))
@@ -247,12 +251,14 @@ class Posterior:
 
 def condition(X: Inputs, y: Floats, theta: Theta) -> Posterior:
     """The posterior given data X, y and hyper-parameters."""
-    n = len(y)
     scale = theta.lengthscales[X.groups]
     Z = X.columns / scale
     C = 1.0 + matern(squared_distances(Z, Z))[0]
     C[np.diag_indices_from(C)] += theta.noise
-    R = whiten(C)
+    return _posterior(theta, scale, Z, y, whiten(C))
+
+
+def _posterior(theta: Theta, scale: Floats, Z: Floats, y: Floats, R: Floats) -> Posterior:
     alpha: Floats = R.T @ (R @ y)
-    amplitude = (AMPLITUDE_B + 0.5 * float(y @ alpha)) / (AMPLITUDE_A + n / 2)
+    amplitude = (AMPLITUDE_B + 0.5 * float(y @ alpha)) / (AMPLITUDE_A + len(y) / 2)
     return Posterior(theta, scale, Z, y, R, alpha, amplitude)

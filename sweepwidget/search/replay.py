@@ -21,8 +21,9 @@ from ..sources import read
 from ..sweepconfig import SweepConfig
 from ..sweeprun import unwrap
 from .cube import Cube, identity
-from .evidence import Evidence, costs_of
+from .evidence import Evidence, Trial, filled
 from .generators import reseed
+from .gp import squared_distances
 from .linalg import Floats
 from .optimiser import asks_and_tells, called, is_sampler, made, takes
 
@@ -39,15 +40,15 @@ class Past:
     number: int
     identity: bytes
     config: Config = field(eq=False)
-    cost: float | None = None
-    """Smaller is better; None while it is at work."""
+    costs: tuple[float, ...] | None = None
+    """One for each goal, smaller is better; None while it is at work."""
 
 
 class Player(Protocol):
     """An optimiser that plays a sweep again."""
 
     def tell(self, past: Past) -> None:
-        """A run was suggested, and returned its cost."""
+        """A run was suggested, and returned its costs."""
 
     def pend(self, past: Past) -> None:
         """A run was suggested, and is at work."""
@@ -77,28 +78,33 @@ class ReplaySearch:
     run's number. UsageError names the optimiser when it raises or answers anything else.
 
     >>> ReplaySearch(optuna.samplers.TPESampler(), config, seed=7).suggest(runs, 1)      # doctest: +SKIP
-    [Suggestion(config={'lr': 0.0131}, info={'why': 'TPESampler, told of 12 runs, 1 at work'})]
+    [Suggestion(config={'lr': 0.0131}, info={'why': 'TPESampler, told of 12 runs, 1 at work', 'nearest_run': 7})]
     """
 
     open_loop = False
 
     def __init__(self, optimiser: Any, config: SweepConfig, seed: int = 0) -> None:
-        if config.metric is None:
+        if not config.objectives:
             raise ConfigError(
                 "metric: an optimiser needs to know what to improve; add metric: {name: …, goal: minimize}"
             )
         self._cube = Cube(config.space)
-        self._evidence = Evidence(self._cube, config.metric)
-        self._name, self._make = _maker(optimiser, self._cube, seed % 2**64)
+        self._evidence = Evidence(self._cube, config.objectives)
+        self._given, self._config, self._seed = optimiser, config, seed
+        self._name, self._make = _maker(optimiser, self._cube, seed % 2**64, len(config.goals))
         self._make()  # what is wrong with it is said now
         self._player: Player | None = None
         self._told: list[Past] = []
+
+    def edited(self, config: SweepConfig) -> ReplaySearch:
+        """A fresh optimiser for the sweep as it is now configured."""
+        return self if config == self._config else ReplaySearch(self._given, config, self._seed)
 
     def suggest(self, runs: Runs, n: int) -> Sequence[Suggestion]:
         """The next n configurations; fewer when the optimiser says that nothing is left."""
         if n <= 0:
             return []
-        told, pending = self._past(runs)
+        settled, told, pending = self._past(runs)
         player = self._after(told)
         for past in pending:
             _guarded(self._name, player.pend, past)
@@ -108,24 +114,37 @@ class ReplaySearch:
             config = _guarded(self._name, player.ask, runs.last_number + len(found) + 1)
             if config is None:
                 break
-            found.append(Suggestion(config, why))
+            found.append(Suggestion(config, why | self._nearest(config, settled)))
         return found
 
-    def _past(self, runs: Runs) -> tuple[list[Past], list[Past]]:
-        """The runs with a result in the order in which they ended, and those at work in the order of their numbers."""
+    def _nearest(self, config: Config, settled: Sequence[Trial]) -> dict[str, Any]:
+        point = self._cube.encode(config)
+        if point is None or not settled:
+            return {}
+        others = self._cube.columns(np.stack([trial.point for trial in settled]))
+        nearest = int(squared_distances(self._cube.columns(point[None]), others)[0].argmin())
+        return {"nearest_run": settled[nearest].number}
+
+    def _past(self, runs: Runs) -> tuple[list[Trial], list[Past], list[Past]]:
+        """The trials with a result in the order in which they ended, what is told of them, and what of those at work in the
+        order of their numbers.
+        """
         rows = {run.number: run for run in runs}
         trials = self._evidence.trials(runs)
         settled = sorted(
             (trial for trial in trials if trial.settled), key=lambda it: (rows[it.number].ended_at or 0.0, it.number)
         )
-        costs = costs_of(settled).tolist()
+        each = [trial.costs or (trial.cost,) for trial in settled]
+        costs = zip(*(filled(np.array(column, float)).tolist() for column in zip(*each, strict=True)), strict=True)
         told = [
-            Past(trial.number, trial.identity, rows[trial.number].config, cost)
-            for trial, cost in zip(settled, costs, strict=True)
+            Past(trial.number, trial.identity, rows[trial.number].config, its)
+            for trial, its in zip(settled, costs, strict=True)
         ]
-        return told, [
-            Past(trial.number, trial.identity, rows[trial.number].config) for trial in trials if trial.pending
-        ]
+        return (
+            settled,
+            told,
+            [Past(trial.number, trial.identity, rows[trial.number].config) for trial in trials if trial.pending],
+        )
 
     def _after(self, told: list[Past]) -> Player:
         """An optimiser that was told all that, to be used up."""
@@ -143,7 +162,7 @@ class ReplaySearch:
 # -- making one -----------------------------------------------------------------------------------------------------
 
 
-def _maker(given: Any, cube: Cube, seed: int) -> tuple[str, Callable[[], Player]]:
+def _maker(given: Any, cube: Cube, seed: int, goals: int) -> tuple[str, Callable[[], Player]]:
     """(what to call it, a function that makes a fresh one)."""
     it = _guarded(called(given), made, given, len(cube))
     name = type(it).__name__
@@ -151,6 +170,11 @@ def _maker(given: Any, cube: Cube, seed: int) -> tuple[str, Callable[[], Player]
         raise UsageError(
             f"{called(given)} made {name}, which has no ask and tell. Give configure_search a function (config, runs) that "
             "returns the next config, or one that makes an optimiser"
+        )
+    if goals > 1 and not is_sampler(it):
+        raise UsageError(
+            f"{name} is told one cost, and this sweep has {goals} metrics; name one under `metric`, or take a sampler of Optuna "
+            "that knows several, such as NSGAIISampler or TPESampler"
         )
     try:
         copy.deepcopy(it)
@@ -164,7 +188,7 @@ def _maker(given: Any, cube: Cube, seed: int) -> tuple[str, Callable[[], Player]
         if is_sampler(fresh):
             from .study import StudyPlayer  # Optuna: only who uses it needs it
 
-            return StudyPlayer(fresh, cube.space, seed)
+            return StudyPlayer(fresh, cube.space, seed, goals)
         return AskTell(name, fresh, cube, seed)
 
     return name, lambda: _guarded(name, make)
@@ -188,14 +212,14 @@ class AskTell:
         return other
 
     def tell(self, past: Past) -> None:
-        assert past.cost is not None
-        answer = self._asked(past.number)
+        assert past.costs is not None
+        (cost,), answer = past.costs, self._asked(past.number)
         if answer is None or self._identity(self._config(answer)) != past.identity:  # others were told before it, then
             answer = self._answer(past.config, isinstance(answer, Mapping))
         if self._one_by_one:
-            self._optimiser.tell(answer, past.cost)
+            self._optimiser.tell(answer, cost)
             return
-        self._generation.append((answer, past.cost))
+        self._generation.append((answer, cost))
         if len(self._generation) == self._optimiser.population_size:
             self._optimiser.tell(self._generation)
             self._generation = []

@@ -67,7 +67,7 @@ def axis(parameter: Parameter) -> Axis:
 class StudyPlayer:
     """Plays a sweep again for a sampler."""
 
-    def __init__(self, sampler: Any, space: Space, seed: int) -> None:
+    def __init__(self, sampler: Any, space: Space, seed: int, goals: int = 1) -> None:
         if isinstance(sampler, optuna.samplers.GridSampler):
             raise UsageError("GridSampler: a sweep does that by itself, with method: grid")
         self._seed = seed
@@ -80,7 +80,7 @@ class StudyPlayer:
         self._by_results = type(sampler).__name__ in _BY_RESULTS
         if isinstance(sampler, optuna.samplers.QMCSampler):
             sampler._seed = seed % 2**32  # of its sequence; the other generators are seeded for each trial
-        self._study = _quietly_created(sampler)
+        self._study = _quietly_created(sampler, goals)
 
     def copy(self) -> StudyPlayer:
         other = copy.copy(self)
@@ -92,7 +92,7 @@ class StudyPlayer:
         if self._by_results:
             self._add(past, TrialState.COMPLETE)
         else:
-            self._study.tell(self._lead(past), past.cost)
+            self._study.tell(self._lead(past), past.costs)
 
     def pend(self, past: Past) -> None:
         if self._by_results:
@@ -108,7 +108,7 @@ class StudyPlayer:
 
     def _add(self, past: Past, state: TrialState) -> None:
         params, distributions = self._params(past.config)
-        self._study.add_trial(create_trial(params=params, distributions=distributions, value=past.cost, state=state))
+        self._study.add_trial(create_trial(params=params, distributions=distributions, values=past.costs, state=state))
 
     def _lead(self, past: Past) -> optuna.Trial:
         """Have the sampler asked for the run, as it was then, and see its parameters in the answer."""
@@ -126,11 +126,11 @@ class StudyPlayer:
         return params, {self._names[path]: self._axes[path].distribution for path in flat}
 
 
-def _quietly_created(sampler: Any) -> optuna.Study:
+def _quietly_created(sampler: Any, goals: int) -> optuna.Study:
     """A study in memory, without Optuna's line about it."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return optuna.create_study(sampler=sampler)
+        return optuna.create_study(sampler=sampler, directions=["minimize"] * goals)
     finally:
         optuna.logging.set_verbosity(verbosity)

@@ -23,6 +23,13 @@ class Stopper(Protocol):
         """Run id → reason, for runs that are running now."""
 
 
+class OwnStopper(Stopper, Protocol):
+    """One that the user gave, and no configuration names."""
+
+    def edited(self, config: SweepConfig) -> OwnStopper:
+        """The same one for the sweep as it is now configured."""
+
+
 _STOPPERS: Mapping[str, Callable[[Mapping[str, Any]], Stopper]] = {
     "hyperband": Hyperband.parse,
     "envelope": Envelope.parse,
@@ -43,4 +50,4 @@ def stopper_for(config: SweepConfig) -> Stopper | None:
             f"early_terminate.type: {kind!r} is the user's own rule, and this process does not know its code; steer the sweep "
             "with controller(sweep_id) and configure_stopping(your_function)"
         )
-    return make(config.early_terminate)
+    return make({key: value for key, value in config.early_terminate.items() if key != "metric"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -28,6 +29,12 @@ class CustomStopping:
     def __init__(self, stopping: Any, config: SweepConfig) -> None:
         self._plugin = Plugin("custom stopping", stopping, "stop_runs")
         self._config = config
+
+    def edited(self, config: SweepConfig) -> CustomStopping:
+        """The same code (if it is an object, the same one), told of another configuration from now on."""
+        other = copy.copy(self)
+        other._config = config
+        return other
 
     def stop(self, runs: Runs) -> Mapping[RunId, str]:
         """Run id → reason, for the running runs that the code named."""

@@ -6,7 +6,7 @@ The rules are those of wandb 0.11 `wandb/sweeps/envelope_stopping.py`, where no 
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect
 from collections.abc import Mapping
 from math import ceil
 from typing import Any
@@ -38,7 +38,7 @@ class Envelope:
     The envelope is, value by value, the largest cumulative minimum of the best `fraction` of the finished runs (at least
     `min_runs` of them; with fewer finished runs nothing is stopped). A run of at most `start_iter` values is kept.
 
-    A step costs what is running, and after a run has finished one pass over the curves that make the envelope.
+    A step costs what is running, and after a run has finished one maximum over the curves that make the envelope.
 
     >>> Envelope(fraction=0.3, min_runs=3, start_iter=3).stop(runs)      # doctest: +SKIP
     {'q3z8m1xa': 'envelope: 0.53, its best of 12 values, is no better than 0.41, the worst of the best 3 runs then'}
@@ -65,7 +65,11 @@ class Envelope:
         self.min_runs = min_runs
         self.start_iter = start_iter
         self._bookmark = Bookmark()
+        self._start_over()
+
+    def _start_over(self) -> None:
         self._finished: list[_Finished] = []
+        self._curves = _Curves()
         self._envelope: NDArray[np.float64] = np.empty(0)
 
     @classmethod
@@ -86,15 +90,27 @@ class Envelope:
     def _follow(self, runs: Runs) -> None:
         """Take in the runs that finished since the last look; only they can move the envelope."""
         if not self._bookmark.fits(runs):
-            self._finished, self._envelope = [], np.empty(0)
+            self._start_over()
         known = len(self._finished)
         for run_id in self._bookmark.ended(runs):
             run, costs = runs[run_id], runs.costs(run_id)
             if run.state is RunState.finished and len(costs):
                 lowest = np.minimum.accumulate(costs)
-                insort(self._finished, _Finished(float(lowest[-1]), run.number, lowest))
+                self._add(_Finished(float(lowest[-1]), run.number, lowest))
         if len(self._finished) > known and len(self._finished) >= self.min_runs:
-            self._envelope = _envelope([run.lowest for run in self._finished[: self._top]])
+            self._envelope = self._curves.highest()
+
+    def _add(self, run: _Finished) -> None:
+        """Put the run in its place, and keep the curves of the best as they now are: one comes, one may go."""
+        place = bisect(self._finished, run)
+        self._finished.insert(place, run)
+        top, curves = min(self._top, len(self._finished)), self._curves
+        if place < top and place <= len(curves):
+            if len(curves) == top:
+                curves.drop_last()
+            curves.insert(place, run.lowest)
+        while len(curves) < top:
+            curves.insert(len(curves), self._finished[len(curves)].lowest)
 
     @property
     def _top(self) -> int:
@@ -112,13 +128,41 @@ class Envelope:
         return f"envelope: {value}, its best of {values(n)}, is no better than {edge}, the worst of the best {self._top} runs then"
 
 
-def _envelope(curves: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """The largest value at each position; a shorter curve keeps its last one. Shape (longest,)."""
-    edge = np.full(max(len(curve) for curve in curves), -np.inf)
-    for curve in curves:
-        np.maximum(edge[: len(curve)], curve, out=edge[: len(curve)])
-        np.maximum(edge[len(curve) :], curve[-1], out=edge[len(curve) :])
-    return edge
+class _Curves:
+    """Curves in order, as rows of one matrix, each going on with its last value: their maximum is one call of numpy."""
+
+    def __init__(self) -> None:
+        self._matrix: NDArray[np.float64] = np.empty((8, 8))
+        self._longest = 0
+        self._order: list[int] = []
+        """Row of the first curve, of the second, …"""
+        self._unused: list[int] = []
+        """Rows that are to be filled again before any other."""
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def insert(self, place: int, curve: NDArray[np.float64]) -> None:
+        row = self._unused.pop() if self._unused else len(self._order)
+        height, width = self._matrix.shape
+        if row == height:
+            self._matrix = np.concatenate([self._matrix, np.empty((height, width))])
+        if len(curve) > width:
+            last = np.repeat(self._matrix[:, -1:], len(curve), axis=1)
+            self._matrix = np.hstack([self._matrix, last])
+        self._matrix[row, : len(curve)] = curve
+        self._matrix[row, len(curve) :] = curve[-1]
+        self._longest = max(self._longest, len(curve))
+        self._order.insert(place, row)
+
+    def drop_last(self) -> None:
+        self._unused.append(self._order.pop())
+
+    def highest(self) -> NDArray[np.float64]:
+        """The largest value at each position. Shape (longest,)."""
+        assert not self._unused
+        highest: NDArray[np.float64] = self._matrix[: len(self._order), : self._longest].max(axis=0)
+        return highest
 
 
 def _is_number(value: object) -> bool:

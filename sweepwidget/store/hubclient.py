@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from ..wire import (
     TOKEN_HEADER,
     VERBS,
     WAIT_S,
+    Denied,
     WireError,
     decode_error,
     decode_reply,
@@ -81,12 +83,16 @@ class _Lost(Exception):  # noqa: N818
 class HubClient:
     """Calls to one hub with one token. Thread-safe.
 
-    `name` is what errors call the hub's store.
+    `name` is what errors call the hub's store, `folder` where what it has not taken yet is kept.
     """
 
-    def __init__(self, place: Place, name: str) -> None:
+    def __init__(self, place: Place, name: str, folder: Path) -> None:
         self.base = place.base
-        self._name = name
+        self._name, self._folder = name, folder
+        self._met = False
+        """The hub has done something for this link."""
+        self._denied: Denied | None = None
+        """The link was good, and is no more."""
         self._token = place.token
         self._closed = False
         self._lock = threading.Lock()
@@ -99,7 +105,8 @@ class HubClient:
         may have forgotten the numbers of calls.
         """
         number, since = secrets.token_hex(12), time.monotonic()
-        patience_s = PATIENCE_S if verb in PATIENT else 0.0
+        # Who has never met it has probably mistyped it, and hears so at once.
+        patience_s = PATIENCE_S if verb in PATIENT and self._met else 0.0
         pause_s, busy, hasty = _PAUSE_S, 0, False
         while True:
             try:
@@ -111,13 +118,23 @@ class HubClient:
                 busy += lost.after_s > 0
                 patient = busy <= _BUSY_TRIES if lost.after_s else time.monotonic() - since < patience_s
                 if not patient:
-                    raise StoreUnavailable(
-                        f"the hub at {self.base} cannot be reached: {lost}. If it is only away for a while, nothing is lost"
-                    ) from lost.__cause__
+                    raise self._away(lost) from lost.__cause__
                 time.sleep(lost.after_s or pause_s * random.uniform(0.5, 1.0))
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 if lost.hub_is_gone and (result := done()) is not None:
                     return result
+
+    def _away(self, lost: _Lost) -> StoreError | Denied:
+        """What to say when nobody answers."""
+        if self._denied is not None and lost.hub_is_gone:
+            return Denied(str(self._denied))
+        if self._met:
+            return StoreUnavailable(f"the hub at {self.base} cannot be reached: {lost}")
+        tls = ", and without TLS its link begins with http://" if self.base.startswith("https:") else ""
+        return StoreUnavailable(
+            f"no hub answers at {self.base}: {lost}. Nothing was begun. Is the link right (host, port{tls}), and does the hub "
+            "run?"
+        )
 
     def close(self) -> None:
         """Let go of the connections. Calls are errors from now on."""
@@ -150,6 +167,8 @@ class HubClient:
                     "set SSL_CERT_FILE=/path/to/its/certificate.pem"
                 ) from error
             raise _Lost(str(error) or "no connection", hub_is_gone=True) from error
+        except httpx.ConnectTimeout as error:
+            raise _Lost(f"no connection within {CONNECT_S:.0f} s", hub_is_gone=True) from error
         except httpx.TimeoutException as error:
             raise _Lost(f"no answer within {silence_s:.0f} s ({type(error).__name__})") from error
         except (httpx.TransportError, httpx.DecodingError) as error:  # an idle connection was closed, an answer torn
@@ -184,9 +203,11 @@ class HubClient:
         status, kind = answer.status_code, answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         if status == 200 and kind == CONTENT_TYPE:
             try:
-                return decode_reply(verb, answer.content)
+                reply = decode_reply(verb, answer.content)
             except WireError as error:
                 raise _Lost(f"its answer is torn ({error})", at_once=True) from error
+            self._met, self._denied = True, None
+            return reply
         told = decode_error(status, answer.content, self._name) if kind == "application/json" else None
         if status == 413:
             raise TooLarge(f"the hub at {self.base} takes no {len(answer.request.content)} bytes at once")
@@ -194,6 +215,11 @@ class HubClient:
             raise _Lost(str(told or "it is busy"), after_s=_retry_after(answer.headers))
         if status == 426 or isinstance(told, StoreVersion):
             raise StoreVersion(_other_version(self.base, answer.content))
+        if isinstance(told, Denied) and told.status == 401 and self._met:
+            self._denied = told = Denied(
+                f"the link to {self._name} was revoked or has expired: ask for a new one. What the hub has not taken yet waits "
+                f"in {self._folder}, for whoever joins from here with the new link"
+            )
         if told is not None:
             raise told
         raise self._stranger(status, kind, answer.headers)
@@ -207,10 +233,12 @@ class HubClient:
         if target.scheme == "https" and here.scheme == "http" and target.hostname == here.hostname:
             return UsageError(f"the hub at {self.base} is reached by https only: use the link with https:// before it")
         if status in (401, 403, 407) or 300 <= status < 400 or "html" in kind:
-            return StoreUnavailable(
-                f"{self.base} answered with a web page (status {status}), not as a hub: a login there has probably run "
-                "out, or the address is not a hub's. Log in again; nothing is lost meanwhile"
-            )
+            what = f"{self.base} answered with a web page (status {status}), not as a hub"
+            if not self._met:
+                return StoreUnavailable(
+                    f"{what}. Nothing was begun. Is the link right, and does a login there stand before it?"
+                )
+            return StoreUnavailable(f"{what}: a login there has probably run out. Log in again")
         return StoreUnavailable(f"{self.base} answered with status {status}, not as a hub: is the address right?")
 
 

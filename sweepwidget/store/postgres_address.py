@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, unquote, urlencode
 
 import psycopg
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -37,7 +37,7 @@ class Address:
     'postgresql://ann@db.example.org/lab?schema=sweeps'
     """
 
-    parameters: Mapping[str, str]
+    parameters: Mapping[str, str] = field(repr=False)
     """libpq's, as given: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS"""
     schema: str = SCHEMA
     prepare: bool = True

@@ -7,7 +7,6 @@ methods here find out by looking (`create_sweep`, `add_runs`).
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -23,9 +22,10 @@ from urllib.parse import urlsplit
 
 from attrs import evolve
 
-from ..errors import Error, StoreError, UsageError
+from ..errors import Error, StoreError, StoreUnavailable, SweepNotFound, UsageError
 from ..links import is_exposed, make_link, parse_link
 from ..model import (
+    WAITING,
     Agent,
     AgentId,
     Changes,
@@ -43,9 +43,12 @@ from ..model import (
     SweepId,
     SweepState,
 )
-from ..wire import MAX_BODY, VERBS, encode_call
+from ..term import termlog
+from ..wire import MAX_BODY, VERBS, Denied, encode_call
+from . import outcomes
 from .hubclient import HubClient, TooLarge
 from .news import News
+from .outcomes import Kept
 from .pieces import halves
 from .rows import dumps, new_run_id
 from .spool import discard, owners
@@ -77,15 +80,17 @@ class RemoteStore:
         self.folder = home / _folder_name(place.base)
         self.sweep_id = place.sweep_id
         """The sweep that the link is for; None: all of the store."""
-        self._client = HubClient(place, self.url)
+        self._client = HubClient(place, self.url, self.folder)
         self._news = News(self._wait)
         self._bells = _bells.setdefault(self.url, [])
         self._subscribed: list[Callable[[], None]] = []
         self._largest = MAX_BODY
         """Bytes of a body that are worth trying."""
         self._joined: dict[AgentId, SweepId] = {}
-        self._tidied = False
         _stores.add(self)
+
+    def __repr__(self) -> str:
+        return f"<RemoteStore {self.url}>"
 
     def _call(self, verb: str, **args: Any) -> Any:
         self._use(verb, args)
@@ -109,6 +114,8 @@ class RemoteStore:
         sweep = evolve(sweep, created_at=sweep.created_at or time.time())
         try:
             made: Sweep = self._call("create_sweep", sweep=sweep)
+        except Denied:
+            raise
         except UsageError:
             known = self.sweep(sweep.id)
             if (known.created_at, known.seed, known.config) != (
@@ -125,6 +132,8 @@ class RemoteStore:
         return found
 
     def sweeps(self) -> Sequence[Sweep]:
+        if self.sweep_id is not None:
+            return [self.sweep(SweepId(self.sweep_id))]
         return list(self._call("sweeps"))
 
     def changes(self, sweep_id: SweepId, cursor: Cursor, keys: Collection[str] | None = None) -> Changes:
@@ -185,15 +194,15 @@ class RemoteStore:
     # -- agents -------------------------------------------------------------------------------------------------
 
     def join(self, agent: Agent, ttl_s: float) -> None:
+        self._settle(agent.sweep_id)  # first: the hub looks who has died when somebody joins
         self._call("join", agent=agent, ttl_s=ttl_s)
         self._joined[agent.id] = agent.sweep_id
-        if not self._tidied:
-            self._tidied = True
-            self._tidy()
 
     def leave(self, agent_id: AgentId) -> None:
         self._call("leave", agent_id=agent_id)
-        self._joined.pop(agent_id, None)
+        sweep_id = self._joined.pop(agent_id, None)
+        if sweep_id is not None and not self._joined:
+            self._settle(sweep_id)
 
     def allow(self, crew: str, sweep_id: SweepId, runs: int | None) -> None:
         self._call("allow", crew=crew, sweep_id=sweep_id, runs=runs)
@@ -202,8 +211,11 @@ class RemoteStore:
         self._call("dismiss", agent_ids=agent_ids)
 
     def claim(self, agent_id: AgentId, request_id: str, wanted: int | None = None) -> Run | None:
-        run: Run | None = self._call("claim", agent_id=agent_id, request_id=request_id, wanted=wanted)
-        return run
+        while True:
+            run: Run | None = self._call("claim", agent_id=agent_id, request_id=request_id, wanted=wanted)
+            if run is None or run.attempt == 1 or not (run.ended or self._has_been_tried(run)):
+                return run
+            request_id += "+"
 
     def start_run(self, run: Run, agent: Agent, ttl_s: float) -> Run:
         begun: Run = self._call("start_run", run=evolve(run, id=run.id or new_run_id()), agent=agent, ttl_s=ttl_s)
@@ -326,13 +338,49 @@ class RemoteStore:
         body = _body("wait", args)
         return int(self._client.call("wait", body))
 
-    def _tidy(self) -> None:
-        """Remove spools of processes that died here, whose runs have ended or are others' by now."""
-        for run_id, attempt in owners(self.folder):
-            with contextlib.suppress(Error):
-                run = self.run(RunId(run_id))
-                if run.ended or run.attempt != attempt:
-                    discard(self.folder, run_id, attempt)
+    # -- what processes that died here have left ------------------------------------------------------------------
+
+    def _settle(self, sweep_id: SweepId) -> None:
+        """Deliver how runs of a sweep ended, and remove what is left of those that were closed without it."""
+        kept = {(one.run_id, one.attempt): one for one in outcomes.all_kept(self.folder)}
+        left = owners(self.folder) | kept.keys()
+        if not left:
+            return
+        self.sweep(sweep_id)  # says at once that the hub is away; the calls below would wait for it
+        for run_id, attempt in left:
+            one = kept.get((RunId(run_id), attempt))
+            if one is not None and (one.is_anothers or one.sweep_id != sweep_id):
+                continue
+            try:
+                self._settle_run(self.run(RunId(run_id)), attempt, one)
+            except (StoreUnavailable, Denied):
+                raise
+            except SweepNotFound:
+                if one is not None:  # it was deleted
+                    outcomes.clear(self.folder, run_id, attempt)
+            except Error as error:  # no reason not to join
+                log.warning("what run %s left here is kept: %s", run_id, error)
+
+    def _settle_run(self, run: Run, attempt: int, one: Kept | None) -> None:
+        if one is not None and run.state is RunState.running and run.attempt == attempt:
+            self._deliver(one, run)
+        elif run.ended:
+            outcomes.clear(self.folder, run.id, attempt)
+        elif run.attempt != attempt and not (one is not None and run.state in WAITING):
+            discard(self.folder, run.id, attempt)
+
+    def _has_been_tried(self, run: Run) -> bool:
+        """Whether this run, which was given back and claimed anew, was tried to its end here before; if so, it is closed."""
+        found = [one for one in outcomes.all_kept(self.folder) if one.run_id == run.id and not one.is_anothers]
+        one = max(found, key=lambda one: one.attempt, default=None)
+        if one is None or one.outcome.state is RunState.preempted or not outcomes.is_whole(self.folder, one):
+            return False
+        self._deliver(one, run)
+        return True
+
+    def _deliver(self, one: Kept, run: Run) -> None:
+        closed = outcomes.deliver(self, one, run)
+        termlog(f"Run {closed.name} had ended while the hub was away ({closed.state.value}): it is delivered now.")
 
     def _ring(self) -> None:
         for bell in tuple(self._bells):

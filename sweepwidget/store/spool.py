@@ -342,10 +342,15 @@ def leftovers(folder: Path, run_id: str, attempt: int, known: Mapping[str, int])
 
 
 def discard(folder: Path, run_id: str, attempt: int) -> None:
-    """Remove the files of that attempt."""
-    for path in _files(folder, run_id, attempt):
+    """Remove the files of that attempt, its outcome included."""
+    for path in (*_files(folder, run_id, attempt), outcome_path(folder, run_id, attempt)):
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def outcome_path(folder: Path, run_id: str, attempt: int) -> Path:
+    """Where the outcome of that attempt waits, if the store has not heard it yet (see outcomes.py)."""
+    return folder / "spool" / f"{_stem(run_id, attempt)}outcome"
 
 
 def others(spool: Spool) -> bool:

@@ -111,6 +111,9 @@ class SqlStore(ABC):
         self._points = PointsTable()
         self._looked: dict[int, float] = {}
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}>"
+
     @abstractmethod
     def _clock(self, tx: Transaction) -> float:
         """Seconds on the clock that times leases: one for all who use this store, never set back or forward."""

@@ -6,12 +6,11 @@ A trial never raises what user code raised (the outcome says it), except Keyboar
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,11 +20,12 @@ from .. import session
 from ..active_run import Run as ActiveRun
 from ..coroutines import AgentEventLoop
 from ..errors import Fenced, RunStopped, UsageError
-from ..model import Outcome, Points, Run, RunState
+from ..links import is_link
+from ..model import Outcome, Run, RunState
 from ..output import RunOutput, Sink, capture
 from ..participant import participant
-from ..store import Store
-from ..store.spool import TIMESTAMP, discard, leftovers
+from ..store import Store, outcomes
+from ..store.spool import discard
 
 
 @frozen
@@ -175,48 +175,33 @@ def _user_traceback() -> str:
 
 def close(store: Store, row: Run, ended: Ended) -> Run | None:
     """Write the outcome down; None when the run was given to somebody else meanwhile."""
+    if is_link(store.link):
+        return _close_far_away(store, row, ended)
     try:
-        if ended.run is not None:
-            return ended.run.close(ended.outcome)
-        outcome = _with_all_points(store, row, ended.outcome) if ended.elsewhere else ended.outcome
-        closed = store.finish(row.id, row.attempt, outcome)
+        closed = _closed(store, row, ended)
     except Fenced:
         return None
-    discard(store.folder, row.id, row.attempt)
+    if ended.run is None:
+        discard(store.folder, row.id, row.attempt)
     return closed
 
 
-def _with_all_points(store: Store, row: Run, outcome: Outcome) -> Outcome:
-    """Ship what the run's processes logged and did not ship before they died. The outcome with the summary of it all."""
-    said = outcome.summary or {}
-    for _ in range(3):
-        # Fenced: a process that the run left behind ships at the same moment, or somebody else has the run.
-        with contextlib.suppress(Fenced):
-            known = store.known_offsets(row.id, row.attempt)
-            pieces = leftovers(store.folder, row.id, row.attempt, known)
-            for points in pieces:
-                store.log(points)
-            summary = {**_summary(store, row, pieces), **said}
-            if "_step" not in summary:
-                summary |= _last_stamp(store, row)
-            return evolve(outcome, summary=summary or None)
-    return outcome
+def _close_far_away(store: Store, row: Run, ended: Ended) -> Run | None:
+    """The same where the store may be away for longer than this process lives: the outcome is on our disk before."""
+    outcome = outcomes.keep(store.folder, row, ended.outcome)
+    if outcome != ended.outcome:  # given up, after it had ended
+        ended = evolve(ended, elsewhere=True)
+    try:
+        closed = _closed(store, row, evolve(ended, outcome=outcome))
+    except Fenced:
+        discard(store.folder, row.id, row.attempt)
+        return None
+    outcomes.clear(store.folder, row.id, row.attempt)
+    return closed
 
 
-def _summary(store: Store, row: Run, pieces: Sequence[Points]) -> dict[str, Any]:
-    """What was shipped of the summary, and the last values of what was not."""
-    summary = dict(store.run(row.id).summary)
-    for points in pieces:
-        for name, column in points.columns.items():
-            if not isinstance(summary.get(name), dict):  # one that define_metric made
-                summary[name] = column.values[-1].item()
-    return summary
-
-
-def _last_stamp(store: Store, row: Run) -> dict[str, Any]:
-    """W&B's own entries of a summary, as the last row that was logged has them."""
-    stamps = store.columns(row.id, row.attempt).get(TIMESTAMP)
-    if stamps is None:
-        return {}
-    step, at = int(stamps.steps[-1]), float(stamps.values[-1])
-    return {"_step": step, "_timestamp": at, "_runtime": at - (row.started_at or row.created_at)}
+def _closed(store: Store, row: Run, ended: Ended) -> Run:
+    if ended.run is not None:
+        return ended.run.close(ended.outcome)
+    outcome = outcomes.with_all_points(store, row, ended.outcome) if ended.elsewhere else ended.outcome
+    return store.finish(row.id, row.attempt, outcome)

@@ -22,13 +22,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
+from .. import outages
 from ..active_run import Run as ActiveRun
 from ..backends.shipping import unpack
 from ..errors import Error, RunStopped
 from ..farewell import Farewell, leave
 from ..model import Run, RunState
+from ..patience import TRIAL_S, Patience
 from ..session import current_run
 from ..stores import use_store
 from . import Ended, FunctionTrial
@@ -45,7 +47,7 @@ class Order:
     function: str
     """The file that holds the function (shipping.py)."""
     locked: frozenset[str]
-    store: str
+    store: str = field(repr=False)
     """`Store.link`."""
     cwd: str
 
@@ -83,7 +85,8 @@ def _try(order: Order) -> None:
     global _function
     function, _function = Stoppable(_function or _load(order.function)), None
     pid, source = os.getpid(), f"p{os.getpid()}"
-    store = use_store(order.store)
+    outages.hush()
+    store = Patience(TRIAL_S).insist(lambda: use_store(order.store))
     trial = FunctionTrial(store, function, order.locked, on_main_thread=False, source=source, log=_Streams)
     with _no_trace(order.cwd), _outside_the_loop():
         ended = copy_context().run(trial, order.row)

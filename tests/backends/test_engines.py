@@ -340,6 +340,15 @@ def test_stop_lets_runs_end(hire, threads, tmp_path):
     assert {"killed": 2} == {state: n for state, n in states(sweep_id).items() if state != "pending"}
 
 
+def test_many_that_end_at_once_do_not_wait_for_each_other(hire, tmp_path):
+    """Ending takes a while each; the threads that the store is used on are not kept busy with it."""
+    with ThreadPoolExecutor(12) as pool:
+        handles = [hire(grid(1), trainer(open=tmp_path / "open"), pool, agents=1) for _ in range(12)]
+        wait_for(lambda: all(handle.running for handle in handles))
+        (tmp_path / "open").touch()
+        wait_for(lambda: all(handle.done for handle in handles), 20)
+
+
 def test_can_be_awaited(hire, threads):
     """`await agents`, from any event loop."""
     handle = hire(grid(3), trainer(), threads)
@@ -515,6 +524,8 @@ def test_a_preempted_submitit_job_is_requeued(hire, tmp_path):
     (run,) = rows(sweep_id)
     assert (RunState.finished, 2) == (run.state, run.attempt)
     assert 1 == len({path.name.split("_")[0] for path in (tmp_path / "logs").glob("*_log.out")})
+    # They hold the link to the store, and submitit never removes them.
+    assert [0o600] == [path.stat().st_mode & 0o777 for path in (tmp_path / "logs").glob("*_submitted.pkl")]
 
 
 SCRIPT = """

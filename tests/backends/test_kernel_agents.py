@@ -21,11 +21,11 @@ from kernel import Kernel
 from sweepwidget import trials
 from sweepwidget.backends import kernelprocess, resources
 from sweepwidget.errors import Error, UsageError
-from sweepwidget.trials.kernel import KernelTrial
 from sweepwidget.model import Agent, AgentId, Cursor, RunState, Suggestion, Sweep, SweepId, SweepState
 from sweepwidget.participant import participant
 from sweepwidget.process import this_process
 from sweepwidget.store.sqlite import SqliteStore
+from sweepwidget.trials.kernel import KernelTrial
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and process groups of POSIX")
 
@@ -372,7 +372,9 @@ def test_python_stack_of_a_segfault_is_in_the_error(tried):
     assert "Fatal Python error: Segmentation fault" in tried("import ctypes; ctypes.string_at(0)").error
 
 
-@pytest.mark.parametrize("broken", ["import sweepwidget.trials.kernelchild as k; k._load = None", ""], ids=["broken", "dead"])
+@pytest.mark.parametrize(
+    "broken", ["import sweepwidget.trials.kernelchild as k; k._load = None", ""], ids=["broken", "dead"]
+)
 def test_death_between_runs(tried, broken):
     """A kernel that cannot go on, because a run broke it or it was killed meanwhile, is replaced without a word."""
     pid = tried(f"{PID}\n{broken}").summary["pid"]

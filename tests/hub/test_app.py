@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from sweepwidget.columns import column
 from sweepwidget.errors import Dismissed, Error
@@ -26,10 +27,11 @@ from sweepwidget.model import (
     Sweep,
     SweepId,
     SweepState,
+    Token,
 )
 from sweepwidget.provenance import provenance
 from sweepwidget.store.sqlite import SqliteStore
-from sweepwidget.wire import VERBS, Denied
+from sweepwidget.wire import VERBS, Denied, WireError
 
 from .conftest import TTL, Content, fill
 
@@ -264,3 +266,19 @@ def test_what_is_out_of_bounds_is_refused(world, verb, args):
     """Endless leases, long lists, long names and ids that are paths are refused, whoever asks."""
     with pytest.raises(Error):
         world.dispatch(world.token(None), verb, args)
+
+
+def test_a_run_is_not_closed_with_anothers_points(tmp_path):
+    """They would be kept without a look at who works on that run, and whether it has ended."""
+    store = SqliteStore(tmp_path / "sweeps.db")
+    mine, other = fill(store, "mine"), fill(store, "other")
+    whole_store = Token("digest", None, Scope.control, 0.0, None)
+    for late in (points(other.run), evolve(points(mine.run), attempt=2)):
+        with pytest.raises(WireError, match="these are the points of"):
+            App(store).dispatch(
+                whole_store,
+                "finish",
+                {"run_id": mine.run.id, "attempt": 1, "outcome": Outcome(RunState.finished), "points": late},
+            )
+    assert 3 == len(store.columns(other.run.id)["loss"])
+    store.close()

@@ -82,7 +82,7 @@ def test_an_expired_token_says_so(hub):
 def test_a_narrow_token_is_told_which_scope_it_needs(hub, scope, verb, args):
     """A call beyond a token's scope is 403, and names the scope that would do."""
     status, message = refusal(hub.caller("mine", scope).post(verb, encode_call(verb, args)))
-    assert (403, True) == (status, f'scope="{VERBS[verb].scope.value}"' in message)
+    assert (403, True) == (status, f"scope='{VERBS[verb].scope.value}'" in message)
 
 
 def test_a_revoked_token_is_worth_nothing(open_hub, monkeypatch):
@@ -361,6 +361,20 @@ def test_what_fails_here_is_for_the_log_only(open_hub, monkeypatch, caplog):
     assert 1 == len([record for record in caplog.records if number in record.getMessage()])
     assert "ZeroDivisionError" in caplog.text
     assert caller.token not in caplog.text
+
+
+def test_a_store_that_is_away_does_not_fill_the_log(open_hub, monkeypatch, caplog):
+    """While it is, every call of every agent fails: that is said once in a while."""
+    hub = open_hub()
+
+    def away():
+        raise StoreUnavailable("no database")
+
+    monkeypatch.setattr(hub.store, "sweeps", away)
+    caller = hub.caller()
+    answers = [caller.post("sweeps", encode_call("sweeps", {})).status_code for _ in range(5)]
+    assert [503] * 5 == answers
+    assert 1 == caplog.text.count("no database")
 
 
 def test_nothing_logs_a_token(open_hub, caplog):

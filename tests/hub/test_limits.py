@@ -1,10 +1,12 @@
 """The pure parts: how often, and by which name."""
 
+import asyncio
+
 import pytest
 from hypothesis import given, strategies as st
 
 from sweepwidget.errors import UsageError
-from sweepwidget.hub import app
+from sweepwidget.hub import answers, app
 from sweepwidget.hub.hosts import base_of, check_base_url, host_of, may_call
 from sweepwidget.hub.limits import Buckets
 
@@ -78,6 +80,26 @@ def test_what_is_no_base_is_refused(url):
     """A base_url is http or https, with a host, and ends before any query."""
     with pytest.raises(UsageError, match="base_url"):
         check_base_url(url)
+
+
+def test_answers_that_come_too_late_take_no_room(monkeypatch):
+    """One that was forgotten before it was found is not counted, or soon nothing would be remembered any more."""
+    monkeypatch.setattr(answers, "KEPT", 2)
+
+    async def crowd():
+        known, open_ = answers.Answers(), asyncio.Event()
+
+        async def find():
+            await open_.wait()
+            return b"answer"
+
+        calls = [asyncio.ensure_future(known.first(number, find)) for number in range(5)]
+        await asyncio.sleep(0)
+        open_.set()
+        assert [b"answer"] * 5 == await asyncio.gather(*calls)
+        return known
+
+    assert 2 * len(b"answer") == asyncio.run(crowd())._bytes
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):

@@ -130,6 +130,7 @@ def test_unsharing_ends_it(notebook):
     [
         ({"scope": "admin"}, "observe, run, control"),
         ({"expires_s": 0}, "expires_s"),
+        ({"expires_s": "soon"}, "'12h' or '7d'"),
         ({"host": "0.0.0.0"}, "certfile"),
         ({"certfile": "missing.pem"}, "missing.pem"),
         ({"keyfile": "key.pem"}, "certfile"),
@@ -142,6 +143,49 @@ def test_what_cannot_be_shared_so_says_how(notebook, options, text):
     with pytest.raises(UsageError, match=text):
         share(notebook.sweep_id, **options)
     assert [] == list(current_store().tokens())
+
+
+REVOKED = """
+import sys, threading, traceback
+import sweepwidget as wandb
+
+def train():
+    run = wandb.init()
+    print("at work", file=sys.__stdout__, flush=True)
+    while True:
+        run.log({"loss": 1.0})
+        threading.Event().wait(0.02)
+
+try:
+    wandb.agent(sys.argv[1], function=train, agents=2)
+except wandb.Error as error:
+    inner = [frame.name for frame in traceback.extract_tb(error.__traceback__)][3:]
+    print(inner, error.__context__, type(error).__name__, error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["unshare one", "unshare all", "expiry"])
+def test_a_link_that_ends_in_mid_run(notebook, how):
+    """The agents end in order: one error, which says what it was and where the rest waits, without what went on inside."""
+    link = share(notebook.sweep_id, expires_s="10s" if how == "expiry" else "1h")
+    joiner = elsewhere(REVOKED, str(link))
+    assert ["at work\n"] * 2 == [joiner.stdout.readline() for _ in range(2)]
+    if how != "expiry":
+        unshare(notebook.sweep_id if how == "unshare one" else None)
+    said, errors = joiner.communicate(timeout=60)
+    assert (0, "") == (joiner.returncode, errors), errors
+    assert said.startswith("['raise_error', 'raise_bare'] None Denied the link to "), said
+    assert "was revoked or has expired: ask for a new one. What the hub has not taken yet waits in " in said
+    assert 1 == said.count("\n")
+
+
+@pytest.mark.parametrize(("term", "seconds"), [("1h", 3600.0), ("7d", 604800.0), (90, 90.0)])
+def test_terms_are_said_as_on_the_command_line(notebook, term, seconds):
+    """A number is seconds."""
+    share(notebook.sweep_id, expires_s=term)
+    (token,) = current_store().tokens()
+    assert seconds == pytest.approx(token.expires_at - token.created_at)
 
 
 def test_another_address_needs_an_end_first(notebook):

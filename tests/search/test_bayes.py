@@ -452,7 +452,7 @@ def test_any_results_give_a_sensible_suggestion(costs):
 
 def counted(cfg, run, curve=()):
     """What the last run of a sweep counts for; None: for nothing."""
-    trials = Evidence(Cube(cfg.space), cfg.metric).trials(mirror(cfg, [*ROWS, run], {run.id: curve}))
+    trials = Evidence(Cube(cfg.space), cfg.objectives).trials(mirror(cfg, [*ROWS, run], {run.id: curve}))
     return None if trials[-1].cost is None else costs_of(trials)[-1]
 
 

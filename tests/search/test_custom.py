@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from sweepwidget.columns import column
 from sweepwidget.errors import UsageError
-from sweepwidget.model import Run, RunId, RunState, Suggestion
+from sweepwidget.model import Changes, Chunk, Cursor, Run, RunId, RunState, Suggestion
 from sweepwidget.runs import Goal, Runs
 from sweepwidget.search.custom import CustomSearch
 from sweepwidget.sweepconfig import SweepConfig
@@ -51,8 +52,16 @@ class Package:
     ],
 )
 def test_the_answers_that_are_understood(answer, expected):
-    """A config in either form, a SweepRun, or one of them with a word about why."""
-    assert [expected] == ask(lambda config, runs: answer)
+    """A config in either form, a SweepRun, or one of them with a word about why (else it says whose code it was)."""
+
+    def mine(config, runs):
+        return answer
+
+    (found,) = ask(mine)
+    assert (expected.config, expected.info or {"why": f"custom search {mine.__qualname__}"}) == (
+        found.config,
+        found.info,
+    )
 
 
 def test_numpy_values_become_plain_ones():
@@ -83,6 +92,36 @@ def test_a_function_sees_the_config_and_the_runs():
     assert ("killed", True, True, []) == (b.state, b.stopped, b.shouldStop, b.history)
 
 
+def test_with_several_metrics_it_sees_the_history_of_each():
+    """What was logged together is one row, as long as each metric was logged as often."""
+    seen, goals = [], [Goal("acc", maximize=True), Goal("loss")]
+    runs = Runs.of([Run(RunId("a"), None, 1, {"lr": 0.1}, RunState.running)], goals=goals)
+    chunks = [
+        Chunk(RunId("a"), 1, key, column(range(len(values)), values))
+        for key, values in {"acc": [0.1, 0.4], "loss": [3.0, 2.0, 1.0], "other": [7.0]}.items()
+    ]
+    runs.apply(Changes(Cursor(), chunks=tuple(chunks)))
+    ask(lambda config, runs: seen.extend(runs), runs)
+    assert [{"acc": 0.1, "loss": 3.0}, {"acc": 0.4, "loss": 2.0}, {"loss": 1.0}] == seen[0].history
+
+
+def test_an_edited_sweep_is_told_to_the_same_code():
+    """Its object keeps what it knows; the function sees the new configuration."""
+
+    class Counter:
+        seen: list = []
+
+        def next_run(self, sweep):
+            self.seen.append(sweep["config"]["parameters"]["lr"]["max"])
+            return {"lr": 0.1}
+
+    search = CustomSearch(Counter(), CONFIG)
+    edited = search.edited(SweepConfig.parse({**CONFIG.to_dict(), "parameters": {"lr": {"min": 0.0, "max": 9.0}}}))
+    for each in (search, edited):
+        each.suggest(Runs(Goal("acc", maximize=True)), 1)
+    assert [1.0, 9.0] == Counter.seen
+
+
 def test_asked_for_several_it_sees_its_earlier_answers_as_pending_runs():
     """n suggestions at once are those it would have made one after another."""
     found = ask(lambda config, runs: {"lr": 1 / (1 + len(runs)), "state": runs[-1].state if runs else ""}, n=3)
@@ -104,9 +143,8 @@ class OldSearch:
 @pytest.mark.parametrize("search", [OldSearch, OldSearch()])
 def test_plugins_of_old(search):
     """A class or object with `next_run(sweep) -> (config, info) | None`."""
-    assert [Suggestion({"lr": 1.0}, {"method": "custom"}), Suggestion({"lr": 0.5}, {"method": "custom"})] == ask(
-        search, n=2
-    )
+    info = {"why": "custom search OldSearch", "method": "custom"}
+    assert [Suggestion({"lr": 1.0}, info), Suggestion({"lr": 0.5}, info)] == ask(search, n=2)
 
 
 def test_a_class_of_callables():

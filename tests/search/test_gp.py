@@ -135,6 +135,18 @@ def test_believing_is_conditioning_on_the_mean():
     assert before.amplitude == after.amplitude
 
 
+def test_other_outcomes_at_the_same_points():
+    """The same as conditioning on them anew, whatever had been believed of further points since."""
+    X, y = _data(20)
+    theta, other = _some_theta(), np.cos(y)
+    posterior = gp.condition(X, y, theta)
+    Z = _data(5, seed=1)[0].columns / posterior.scale
+    anew = gp.condition(X, other, theta)
+    for given_them in (posterior.given(other), posterior.believe(Z).given(other)):
+        for one, two in zip(given_them.predict(Z), anew.predict(Z), strict=True):
+            assert np.allclose(one, two)
+
+
 def test_fit_finds_what_matters_and_how_noisy_it_is():
     """An irrelevant parameter gets a long lengthscale; the noise ratio is found to within a factor of three."""
     X, y = _data(150, noise=0.1)

@@ -1,5 +1,6 @@
 """What every searcher promises, whatever happens to the runs."""
 
+import json
 from collections.abc import Callable
 from importlib.util import find_spec
 
@@ -13,6 +14,7 @@ from sweepwidget.model import Run, RunId, RunState
 from sweepwidget.parameters import key
 from sweepwidget.runs import Runs
 from sweepwidget.search import searcher_for
+from sweepwidget.search.reasons import REASONS
 from sweepwidget.sweepconfig import SweepConfig
 
 from .optimisers import replayed
@@ -64,7 +66,14 @@ class Case:
 
     @property
     def config(self):
-        return SweepConfig.parse({**self.sweep, "metric": {"name": "loss", "goal": "minimize"}})
+        single = {"metric": {"name": "loss", "goal": "minimize"}}
+        return SweepConfig.parse(self.sweep | ({} if "metrics" in self.sweep else single))
+
+    def runs(self, mirror=Runs):
+        return mirror(self.config.goal, self.config.goals)
+
+    def story(self):
+        return Story(self.config.goal, goals=self.config.goals)
 
     def searcher(self, seed=0):
         return self.make(self.config, seed)
@@ -85,16 +94,30 @@ CASES = {
         {"method": "random", "parameters": CONDITIONAL, "without_replacement": True}, once=True, size=14
     ),
 }
+METRICS = [{"name": "loss", "impute": "best"}, {"name": "acc", "goal": "maximize", "impute_while_running": "latest"}]
 if find_spec("sweepwidget.search.bayes"):
     CASES["bayes"] = Case({"method": "bayes", "parameters": MIXED}, open_loop=False, examples=8)
     CASES["bayes-conditional"] = Case({"method": "bayes", "parameters": CONDITIONAL_MIXED}, open_loop=False, examples=8)
     CASES["bayes-conditional-once"] = Case(
         {"method": "bayes", "parameters": CONDITIONAL}, once=True, open_loop=False, size=14, examples=4
     )
+    CASES["bayes-several"] = Case(
+        {"method": "bayes", "parameters": CONDITIONAL_MIXED, "metrics": METRICS}, open_loop=False, examples=8
+    )
+    CASES["bayes-several-once"] = Case(
+        {"method": "bayes", "parameters": CONDITIONAL, "metrics": METRICS},
+        once=True,
+        open_loop=False,
+        size=14,
+        examples=4,
+    )
 CASES |= {
     name: Case({"method": "custom", "parameters": parameters}, open_loop=False, examples=15, make=make)
     for name, (make, parameters) in replayed(MIXED, CONDITIONAL_MIXED).items()
 }
+if "optuna-tpe" in CASES:
+    several = {"method": "custom", "parameters": MIXED, "metrics": METRICS}
+    CASES["optuna-tpe-several"] = Case(several, open_loop=False, examples=10, make=CASES["optuna-tpe"].make)
 
 every = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 open_loop = pytest.mark.parametrize("case", [pytest.param(c, id=n) for n, c in CASES.items() if c.open_loop])
@@ -128,7 +151,7 @@ events = st.lists(
 
 def happen(case, searcher, events):
     """The mirror after each event; `take` adds what the searcher suggests."""
-    story = Story(case.config.goal)
+    story = case.story()
     for verb, *details in events:
         if verb == "take":
             for suggestion in searcher.suggest(story.runs, *details):
@@ -159,7 +182,7 @@ def test_the_order_in_which_runs_arrive_and_end_does_not_matter(case):
 
     @case.law(events, st.randoms(use_true_random=False))
     def check(events, random):
-        runs = [Runs(case.config.goal), *happen(case, case.searcher(), events)][-1]
+        runs = [case.runs(), *happen(case, case.searcher(), events)][-1]
         shuffled = copy(runs, lambda rows: random.sample(rows, len(rows)))
         assert list(case.searcher().suggest(runs, 2)) == list(case.searcher().suggest(shuffled, 2))
 
@@ -170,12 +193,12 @@ def test_the_order_in_which_runs_arrive_and_end_does_not_matter(case):
 def test_one_searcher_serves_many_mirrors(case):
     """What a searcher knows of one mirror does not leak into another."""
     searcher = case.searcher()
-    story = Story(case.config.goal)
-    first = list(searcher.suggest(Runs(case.config.goal), 2))
+    story = case.story()
+    first = list(searcher.suggest(case.runs(), 2))
     for suggestion in first:
         story.add(suggestion.config)
     second = list(searcher.suggest(story.runs, 2))
-    assert first == list(searcher.suggest(Runs(case.config.goal), 2))
+    assert first == list(searcher.suggest(case.runs(), 2))
     assert second == list(searcher.suggest(story.runs, 2))
 
 
@@ -193,6 +216,8 @@ def test_suggestions_lie_in_the_space_and_say_why(case):
                 assert all(space.parameters[path].contains(value) for path, value in flat.items())
                 assert space.nest(flat) == suggestion.config
                 assert suggestion.info["why"]
+                assert suggestion.info.keys() <= REASONS.keys()
+                json.dumps(suggestion.info, allow_nan=False)
 
     check()
 
@@ -203,7 +228,7 @@ def test_each_configuration_comes_once_and_then_the_space_is_spent(case):
 
     @case.law(st.lists(st.tuples(st.integers(1, 5), ends), min_size=case.size, max_size=case.size))
     def check(steps):
-        searcher, story, seen = case.searcher(), Story(case.config.goal), []
+        searcher, story, seen = case.searcher(), case.story(), []
         for n, end in steps:
             found = searcher.suggest(story.runs, n)
             assert min(n, case.size - len(seen)) == len(found)
@@ -222,7 +247,7 @@ def test_several_at_once_are_those_one_after_another(case):
 
     @case.law(events, st.integers(0, 6))
     def check(events, n):
-        searcher, story = case.searcher(), Story(case.config.goal)
+        searcher, story = case.searcher(), case.story()
         for run in [Runs(), *happen(case, searcher, events)][-1]:
             story.numbers = run.number - 1
             story.add(run.config)
@@ -240,7 +265,7 @@ def test_several_at_once_are_those_one_after_another(case):
 @seeded
 def test_the_seed_decides(case):
     """The same seed, the same sweep; another seed, another sweep."""
-    sweeps = [repr(list(case.searcher(seed).suggest(Runs(case.config.goal), 5))) for seed in (3, 3, 4, 2**63)]
+    sweeps = [repr(list(case.searcher(seed).suggest(case.runs(), 5))) for seed in (3, 3, 4, 2**63)]
     assert sweeps[0] == sweeps[1]
     assert 3 == len(set(sweeps))
 
@@ -248,7 +273,7 @@ def test_the_seed_decides(case):
 @every
 def test_asked_for_nothing_it_suggests_nothing(case):
     """n = 0 is a question too."""
-    assert [] == list(case.searcher().suggest(Runs(case.config.goal), 0))
+    assert [] == list(case.searcher().suggest(case.runs(), 0))
 
 
 class Counted(Runs):
@@ -268,7 +293,7 @@ class Counted(Runs):
 @open_loop
 def test_a_suggestion_costs_what_changed(case):
     """Among ten thousand runs, only those that are new, active or just ended are looked at."""
-    runs = Counted(case.config.goal)
+    runs = case.runs(Counted)
     config = {"a": 1, "b": 0, "opt": {"n": [1]}}
     rows = [Run(RunId(f"r{k}"), None, k, config, RunState.finished) for k in range(1, 10_001)]
     runs.apply_rows(rows[:-2])

@@ -115,6 +115,7 @@ def test_a_link_leads_to_the_same_place(parameters, schema, prepare):
     """Whatever characters are in it, the link is understood as what it was made of; the URL for people lacks the password."""
     address = Address(parameters, schema, prepare)
     assert address == Address.parse(address.link)
+    assert repr(dict(parameters)) not in repr(address)
     parameters.pop("password", None)
     assert Address(parameters, schema, prepare) == Address.parse(address.url)
 

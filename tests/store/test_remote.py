@@ -306,8 +306,8 @@ def test_tokens_that_do_not_do(hub, tmp_path):
     for token, call, why in (
         (TOKEN, lambda s: s.sweep(world.sweep_id), "does not know"),
         (expired, lambda s: s.sweep(world.sweep_id), "expired"),
-        (observer, lambda s: s.leave(AgentId("a")), "observe"),
-        (observer, lambda s: s.sweeps(), "alone"),
+        (observer, lambda s: s.leave(AgentId("a")), "lets you look on; to run agents, .*scope='run'"),
+        (observer, lambda s: s.sweeps(), "one sweep"),
     ):
         with pytest.raises(errors.UsageError, match=why) as caught:
             call(_store(port, token, tmp_path))
@@ -318,19 +318,54 @@ def test_tokens_that_do_not_do(hub, tmp_path):
 
 
 def test_nobody_there(tmp_path):
-    """A refused connection is an outage; who calls for once waits a while for its end, loops are told at once."""
+    """Who never met a hub at that address is told at once, and that nothing was begun."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     store = _store(port, TOKEN, tmp_path)
+    for call in (lambda: store.sweep(SWEEP), store.sweeps):
+        with pytest.raises(errors.StoreUnavailable, match="no hub answers at .* Nothing was begun") as caught:
+            call()
+        assert "nothing is lost" not in str(caught.value)
+    store.close()
+
+
+def test_no_tls_there(hub, tmp_path, monkeypatch):
+    """A link that says https to a hub that speaks http: the hint is in the error, and so is how long it took."""
+    monkeypatch.setattr(hubclient, "CONNECT_S", 0.2)
+    store = RemoteStore(make_link(f"https://127.0.0.1:{hub.server.port}", None, TOKEN), tmp_path)
+    with pytest.raises(errors.StoreUnavailable, match="without TLS its link begins with http://") as caught:
+        store.sweeps()
+    assert "15 s" not in str(caught.value)
+    store.close()
+
+
+def test_it_was_there(far, relay):
+    """Who has met the hub waits a while for the end of its outage where a call comes once; loops are told at once."""
+    far.sweeps()
+    relay.plan(["bad gateway"] * 99)
     with pytest.raises(errors.StoreUnavailable, match="cannot be reached"):
-        store.sweep(SWEEP)
-    thread = threading.Thread(target=store.sweeps, daemon=True)
+        far.changes(SWEEP, Cursor())
+    thread = threading.Thread(target=far.sweeps, daemon=True)
     thread.start()
     thread.join(0.3)
     assert thread.is_alive()
-    store.close()
+    relay.plan([])
     thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_a_link_to_one_sweep(hub, tmp_path):
+    """It lists that one, and says that it makes no others."""
+    behind = hub.behind.open()
+    world = _new_world(behind)
+    store = _store(hub.server.port, issue(behind, world.sweep_id, Scope.control), tmp_path, world.sweep_id)
+    assert [world.sweep_id] == [sweep.id for sweep in store.sweeps()]
+    with pytest.raises(errors.UsageError, match="is for one sweep .* may not create new ones"):
+        store.create_sweep(Sweep(SweepId("new"), {}))
+    assert f"<RemoteStore {store.url}>" == repr(store)
+    assert f"<SqliteStore {behind.url}>" == repr(behind)
+    store.close()
 
 
 @pytest.fixture(autouse=True)

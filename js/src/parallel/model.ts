@@ -29,7 +29,7 @@ export interface Web {
 /** More lines than that are neither told apart nor drawn quickly. */
 export const MOST_STRANDS = 2000;
 /** Ids that a selection may take to Python, and into the saved notebook. */
-export const MOST_SELECTED = 1000;
+export const MOST_SELECTED = 1000; // at most half of MOST_STRANDS
 
 export class ParallelModel {
   readonly limits: Signal<{ readonly [column: string]: Limits }>;
@@ -97,8 +97,10 @@ export class ParallelModel {
   selectKept(): void {
     const { state } = this.connection;
     if (Object.keys(this.limits.peek()).length === 0) return;
-    const kept = this.web().strands.filter((strand) => strand.kept);
-    if (kept.length <= MOST_SELECTED) state.selected.value = kept.map((strand) => strand.run);
+    const web = this.web();
+    // Within so few, none was left out of the picture.
+    if (web.kept > MOST_SELECTED) return;
+    state.selected.value = web.strands.filter((strand) => strand.kept).map((strand) => strand.run);
   }
 
   hide(column: string): void {
@@ -157,11 +159,17 @@ export class ParallelModel {
   }
 }
 
-/** Which can be drawn: the kept ones first, then the good, then the late; in the order in which they are painted. */
+/**
+ * Which can be drawn, in the order in which they are painted: those within the limits before the others, of too many the best
+ * half and the rest evenly, so that the picture stays true.
+ */
 function thinned(kept: readonly boolean[], shades: readonly number[]): number[] {
   const rank = Float64Array.from(kept, (is, i) => (is ? 1e9 : 0) + ((shades[i] ?? -1) + 1) * 1e6 + i);
   const order = Array.from(kept, (_, i) => i).sort((a, b) => (rank[a] as number) - (rank[b] as number));
-  return order.slice(-MOST_STRANDS);
+  if (order.length <= MOST_STRANDS) return order;
+  const half = MOST_STRANDS / 2;
+  const rest = order.slice(0, -half);
+  return [...Array.from({ length: half }, (_, i) => rest[Math.floor((i * rest.length) / half)] as number), ...order.slice(-half)];
 }
 
 const models = new WeakMap<Connection, ParallelModel>();

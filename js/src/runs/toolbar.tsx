@@ -72,7 +72,7 @@ export function Toolbar({ connection, listing, columns, chosen, filterInput }: T
       {failed.value.length > 0 && (
         <button
           type="button"
-          class="sw-button sw-quiet sw-wide"
+          class="sw-button sw-quiet sw-roomy"
           aria-disabled={reason ? true : undefined}
           title={reason || undefined}
           onClick={() => {

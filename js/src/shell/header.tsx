@@ -15,14 +15,17 @@ export function Header({ connection }: { connection: Connection }): VNode {
   const { state } = connection;
   const sweep = state.sweep.value;
   const status = state.status.value;
+  // Without a kernel nobody knows what goes on now.
+  const past = state.mute.value && (status === "RUNNING" || status === "PAUSED" || status === "PENDING");
+  const named = state.config.value["name"];
   return (
     <div class="sw-header">
-      <span class="sw-status" data-testid="sw-status" data-state={status || "DRAFT"}>
+      <span class="sw-status" data-testid="sw-status" data-state={past ? "PAST" : status || "DRAFT"}>
         <span class="sw-dot" aria-hidden="true" />
-        {STRINGS.status[status]}
+        {past ? STRINGS.link.was(STRINGS.status[status]) : STRINGS.status[status]}
       </span>
       <h2 class="sw-name" title={sweep?.name}>
-        {sweep ? sweep.name || sweep.id : STRINGS.root.draft}
+        {sweep ? sweep.name || sweep.id : typeof named === "string" && state.mute.value ? named : STRINGS.root.draft}
       </h2>
       {sweep && (
         <span class="sw-method" title={sweep.reason || undefined}>

@@ -29,6 +29,7 @@ class Requeued:
     def checkpoint(self, payload: bytes) -> Any:
         from submitit.helpers import DelayedSubmission
 
+        os.umask(0o077)  # it is written anew; this job's process ends then
         return DelayedSubmission(self, payload)
 
 
@@ -46,6 +47,8 @@ class SubmititEngine:
 
     def submit(self, loop: Callable[[bytes], Any], payload: bytes) -> Future[Any]:
         job = self._executor.submit(Requeued(loop), payload)
+        with contextlib.suppress(OSError):  # begun, and tidied away by whoever runs it
+            job.paths.submitted_pickle.chmod(0o600)  # it holds the store's link; submitit lets everybody read it
         future: Future[Any] = Future()
         self._jobs[future] = job
         name = f"sweepwidget-submitit-{job.job_id}"
