@@ -44,7 +44,7 @@ js: js/node_modules/.installed
 	cd js && npm run --silent check && npm run --silent test && npm run --silent build
 
 js/node_modules/.installed: js/package-lock.json
-	cd js && npm ci --no-audit --no-fund --loglevel=error
+	cd js && npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 wheel: $(VENV)/.lint

@@ -17,22 +17,30 @@ NODE = 20
 
 
 class FrontEnd(BuildHookInterface):  # type: ignore[type-arg]
-    """Runs `npm ci` and build.mjs where js/ is newer than what was built from it."""
+    """Runs `npm install` and build.mjs where js/ is newer than what was built from it."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         root = Path(self.root)
         source, built = root / "js", root / "sweepwidget" / "static" / "dashboard.js"
         if not (source / "src").is_dir() or _is_fresh(source, built):
             return
-        if why := _no_node():
+        if why := _no_node() or _build(source):
             self.app.display_warning(
                 f"The dashboard is not built: {why}. Everything else works; for the dashboard install Node.js {NODE} or newer "
                 "and run `make js`, or install a wheel."
             )
-            return
-        npm = shutil.which("npm") or "npm"
-        subprocess.run([npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=source, check=True)
-        subprocess.run([npm, "run", "--silent", "build"], cwd=source, check=True)
+
+
+def _build(source: Path) -> str:
+    """Why it could not be built, or ''."""
+    npm = shutil.which("npm") or "npm"
+    # Not `npm ci`: it refuses a lock file that lacks the optional packages of other platforms.
+    install = [npm, "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
+    for command in (install, [npm, "run", "--silent", "build"]):
+        done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return f"`{' '.join(command[1:3])}` failed: {done.stderr.strip()[-1000:]}"
+    return ""
 
 
 def _is_fresh(source: Path, built: Path) -> bool:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .hub.server import HubServer
 
 WEEK_S = 7 * 86400.0
+LINGER_S = 1.0
+"""So long a hub whose links are good no more tells so whoever is at work."""
 
 
 @frozen
@@ -118,7 +120,7 @@ def unshare(sweep_id: str | None = None) -> None:
         here.links = {key: link for key, link in here.links.items() if only is not None and key[0] != only}
         here.server.forget_tokens()
         if only is None:
-            here.server.stop()
+            here.server.stop(LINGER_S)
             del _sharing[store.link]
 
 

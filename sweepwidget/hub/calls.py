@@ -74,6 +74,11 @@ class Calls:
         """Some may have been revoked: look each up again. From any thread."""
         self._tokens.clear()
 
+    @property
+    def has_company(self) -> bool:
+        """Whether somebody waits for news."""
+        return any(not watch.idle for watch in self._watches.values())
+
     def end_waits(self) -> None:
         """Answer all long-polls, and those to come at once."""
         for watch in self._watches.values():

@@ -81,10 +81,14 @@ class HubServer:
         _servers.add(self)
         return self.base
 
-    def stop(self) -> None:
-        """Listen no more, answer what is being answered, let go of the sweeps. Not on the loop thread."""
+    def stop(self, linger_s: float = 0.0) -> None:
+        """Listen no more, answer what is being answered, let go of the sweeps. Not on the loop thread.
+
+        With `linger_s` those who are at work hear before why they are refused: they cannot tell a hub that has ended from
+        one that will be back.
+        """
         _servers.discard(self)
-        spawn(self._end()).result()
+        spawn(self._end(linger_s)).result()
         self._traffic.calls.close()
 
     def call_it(self, base_url: str) -> str:
@@ -116,11 +120,14 @@ class HubServer:
             with contextlib.suppress(Exception):  # the store may be away; the next time looks again
                 await self._traffic.calls.rest()
 
-    async def _end(self) -> None:
+    async def _end(self, linger_s: float) -> None:
         if self._http is None:
             return
         assert self._resting is not None
         self._resting.cancel()
+        if linger_s and self._traffic.calls.has_company:
+            self._traffic.calls.end_waits()
+            await asyncio.sleep(linger_s)
         self._http.stop()
         self._traffic.calls.end_waits()
         if self._traffic.open:

@@ -144,6 +144,14 @@ def test_what_cannot_be_done_is_said(wandb, capsys, tmp_path):
         main(["hub", "--port", "99999"])
 
 
+def test_an_order_that_is_none_is_named_as_typed(wandb, capsys):
+    """With those that there are."""
+    with pytest.raises(SystemExit) as ended:
+        main(["hub", "frob"])
+    assert 2 == ended.value.code
+    assert "there is no `sweepwidget hub frob`: it is one of serve, link, links, revoke" in capsys.readouterr().err
+
+
 def test_a_taken_port_is_an_error(serve, capsys):
     """A port that was asked for is not silently another."""
     hub = serve()
