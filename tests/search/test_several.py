@@ -184,7 +184,9 @@ def hypervolume(points, corner=(1.1, 1.1)):
 
 
 @pytest.mark.parametrize(
-    ("problem", "best", "at_once"), [(zdt1, 0.8767, 1), (dtlz2, 0.4246, 1), (zdt1, 0.8767, 8)], ids=str
+    ("problem", "best", "at_once"),
+    [(zdt1, 0.8767, 1), (dtlz2, 0.4246, 1), (zdt1, 0.8767, 8)],
+    ids=["zdt1", "dtlz2", "zdt1, eight at work"],
 )
 def test_the_front_is_found(problem, best, at_once):
     """In forty runs most of what can be dominated is, and far more than by drawing at random; also with eight at work."""
