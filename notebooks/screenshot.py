@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Locator, Page, sync_playwright
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or "/usr/bin/chromium"
@@ -64,21 +64,46 @@ def run_notebook(page: Page, address: str, name: str) -> None:
     page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-all-cells') }")
 
 
+def photograph(page: Page, subject: Locator, name: str) -> None:
+    """The subject in both themes, as images/<name>-light.png and -dark.png."""
+    for theme in ("Light", "Dark"):
+        page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})")
+        page.wait_for_timeout(1500)
+        subject.scroll_into_view_if_needed()
+        subject.screenshot(path=HERE / "images" / f"{name}-{theme.lower()}.png")
+
+
+def quickstart(page: Page, address: str) -> None:
+    """The agent's cell of the quickstart."""
+    run_notebook(page, address, "01-quickstart.ipynb")
+    photograph(page, page.locator(".jp-CodeCell", has_text="count=count").first, "agent")
+
+
+def dashboard(page: Page, address: str) -> None:
+    """The dashboard while the sweep runs, a good part of it done."""
+    run_notebook(page, address, "03-dashboard.ipynb")
+    root = page.get_by_test_id("sw-root").first
+    root.wait_for(timeout=60_000)
+    page.wait_for_function(
+        "document.querySelectorAll('[data-testid=sw-run-row][data-state=finished]').length > 5", timeout=240_000
+    )
+    photograph(page, root, "dashboard")
+
+
 def main() -> None:
-    """Photograph the quickstart's agent cell."""
+    """Make the pictures that are named, or all of them."""
+    scenes = {"agent": (quickstart, 900), "dashboard": (dashboard, 1250)}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         root = Path(folder)
-        shutil.copy(HERE / "01-quickstart.ipynb", root)
+        for notebook in HERE.glob("0*.ipynb"):
+            shutil.copy(notebook, root)
         with jupyter_lab(root) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-            page = browser.new_page(viewport={"width": 1200, "height": 900}, device_scale_factor=2)
-            run_notebook(page, address, "01-quickstart.ipynb")
-            cell = page.locator(".jp-CodeCell", has_text="count=count").first
-            for theme in ("Light", "Dark"):
-                page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})")
-                page.wait_for_timeout(1500)
-                cell.scroll_into_view_if_needed()
-                cell.screenshot(path=HERE / "images" / f"agent-{theme.lower()}.png")
+            for name in sys.argv[1:] or scenes:
+                scene, height = scenes[name]
+                page = browser.new_page(viewport={"width": 1200, "height": height}, device_scale_factor=2)
+                scene(page, address)
+                page.close()
             browser.close()
 
 

@@ -23,6 +23,7 @@ from .watch import Watch
 T = TypeVar("T")
 
 THREADS = 4
+COMPANY_S = 15.0
 FRESH_S = 1.0
 """So long a token counts as good without another look into the store."""
 
@@ -39,6 +40,7 @@ class Calls:
         self._strikes = Buckets(limits.BAD_TOKENS / limits.BAD_TOKENS_S, limits.BAD_TOKENS)
         self._answers = Answers()
         self._watches: dict[SweepId, Watch] = {}
+        self._heard_at = float("-inf")
 
     async def authorise(self, secret: str, verb: str, address: str) -> Token:
         """The token, if it is good for this verb and not used too much. Raises Denied and Refused."""
@@ -49,6 +51,7 @@ class Calls:
             if wait_s := self._strikes.take(address, now):
                 raise too_many("too many wrong tokens from this address", wait_s)
             raise _unknown()
+        self._heard_at = now
         check_term(token, time.time())
         if wait_s := self._rates.take(token.digest, now):
             raise too_many(f"more than {limits.REQUESTS_S:.0f} calls per second with one link", wait_s)
@@ -76,8 +79,8 @@ class Calls:
 
     @property
     def has_company(self) -> bool:
-        """Whether somebody waits for news."""
-        return any(not watch.idle for watch in self._watches.values())
+        """Whether somebody is at work: agents are heard of at least so often."""
+        return time.monotonic() - self._heard_at < COMPANY_S
 
     def end_waits(self) -> None:
         """Answer all long-polls, and those to come at once."""

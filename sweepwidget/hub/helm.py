@@ -52,12 +52,6 @@ class Helm:
         if known is not None and known.controller is not None:
             autocontroller.let_go(known.controller)
 
-    def steer_those_at_work(self) -> None:
-        """Sweeps whose agents came while this hub, or the one before it, was away."""
-        for sweep in self._store.sweeps():
-            if sweep.state not in SWEEP_ENDED and self._has_agents(sweep.id):
-                self.steer(sweep.id)
-
     def rest(self) -> None:
         """Let go of the sweeps whose agents have all left."""
         for sweep_id, known in list(self._steered.items()):

@@ -29,6 +29,8 @@ from .desk import Desk
 from .messages import plain, unmarked
 from .mirror import Mirror
 
+FIRST_LOOK_S = 2.0
+"""How long the first snapshot waits for what the store says."""
 SNAPSHOT_S = 10.0
 """Between two refreshments of the snapshot in the notebook, at least."""
 _LARGEST_VIEW = 16 * 1024
@@ -235,6 +237,7 @@ class _Snapshot:
     def bundle(self) -> dict[str, str]:
         """As things stand."""
         feed = self._widget._desk.feed
+        feed.looked.wait(FIRST_LOOK_S)
         with feed.looking:
             return self._drawn(feed.mirror)
 

@@ -66,6 +66,8 @@ class Feed:
         """Why the store cannot be read."""
         self.looking = threading.RLock()
         """Hold it to look at the mirror from another thread than the feed's."""
+        self.looked = threading.Event()
+        """Set once it has looked for the first time."""
         self._viewers: list[Viewer] = []
         self._lock = threading.Lock()
         self._at_work = self._called = False
@@ -149,6 +151,7 @@ class Feed:
         except Exception:  # noqa: BLE001  (a fault of ours must not end the feed)
             self._alive_at = time.monotonic()
             _log.exception("the dashboards of sweep %s missed something", self.sweep_id)
+        self.looked.set()
         return more
 
     def _follow(self, viewers: list[Viewer]) -> bool:

@@ -715,7 +715,7 @@ def test_a_link_that_only_looks(page, sweep_id, link):
     full = front.wait(lambda said: said.head["type"] == "full")
     denied = full.head["denied"]
     assert {"pause", "apply", "enqueue", "start_agents", "stop_run"} <= denied.keys()
-    assert "observe" in denied["pause"]
+    assert "lets you look on" in denied["pause"]
     assert not {"watch", "detail", "export", "validate", "hello"} & denied.keys()
     hands = Hands(sweep_id)
     run = hands.begin()
@@ -723,7 +723,7 @@ def test_a_link_that_only_looks(page, sweep_id, link):
     front.answer("watch", plot="main", metric="loss", x="step", width=100, show="all")
     front.until(lambda state: state.curves.get("main", {}).get(run.id, ((),))[0] == [0, 1, 2])
     refused = front.answer("pause")
-    assert "observe" in refused.head["message"]
+    assert "lets you look on" in refused.head["message"]
     assert hands.store.sweep(hands.sweep_id).state is S.RUNNING
     token = store.link.partition("#")[2]
     assert not any(token in str(said.head) or token.encode() in said.buffer for said in front.said)
