@@ -1,6 +1,6 @@
 """Makes README's pictures: runs a notebook in a real JupyterLab and photographs it, light and dark.
 
-    make screenshots      (needs Chromium: apt-get install chromium)
+make screenshots      (needs Chromium: apt-get install chromium)
 """
 
 from __future__ import annotations
@@ -85,8 +85,10 @@ def dashboard(page: Page, address: str) -> None:
     root = page.get_by_test_id("sw-root").first
     root.wait_for(timeout=60_000)
     page.wait_for_function(
-        "document.querySelectorAll('[data-testid=sw-run-row][data-state=finished]').length > 5", timeout=240_000
+        "document.querySelectorAll('[data-testid=sw-run-row][data-state=finished]').length > 6", timeout=240_000
     )
+    page.get_by_label("log y").first.check()
+    page.add_style_tag(content=".Toastify { display: none }")
     photograph(page, root, "dashboard")
 
 
@@ -96,12 +98,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         root = Path(folder)
         for notebook in HERE.glob("0*.ipynb"):
-            shutil.copy(notebook, root)
+            # A longer sweep makes a better picture.
+            (root / notebook.name).write_text(
+                notebook.read_text("utf-8").replace('\\"run_cap\\": 24', '\\"run_cap\\": 90')
+            )
         with jupyter_lab(root) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
             for name in sys.argv[1:] or scenes:
                 scene, height = scenes[name]
-                page = browser.new_page(viewport={"width": 1200, "height": height}, device_scale_factor=2)
+                page = browser.new_page(viewport={"width": 1280, "height": height}, device_scale_factor=2)
                 scene(page, address)
                 page.close()
             browser.close()
