@@ -50,7 +50,9 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def notebook(server: tuple[str, Path], browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
+def notebook(
+    server: tuple[str, Path], browser: Any, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Notebook]]:
     """Opens a notebook with these cells after the one that chooses the store (cell 0, run already).
 
     The test fails on any error of the page that is not Jupyter's own.
