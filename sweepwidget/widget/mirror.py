@@ -82,6 +82,8 @@ class Mirror:
         self.dirty = Dirty()
         self.generation = 0
         """Counts up whenever a row changes."""
+        self.turns = 0
+        """Counts up when a run comes, goes, or has another state, and when an ended one changes: not with what a run logs."""
         self._counts: Counter[RunState] = Counter()
         self._ended_by: Counter[AgentId] = Counter()
         self._heard_at: dict[AgentId, float] = {}
@@ -102,6 +104,7 @@ class Mirror:
             self.total = _all_runs(self.config)
             self.dirty.sweep = True
             self._best_known = False
+            self.turns += 1
         if changes.runs:
             self.generation += 1
         for run in changes.runs:
@@ -114,6 +117,8 @@ class Mirror:
 
     def _take(self, run: Run, now: float) -> None:
         old = self.runs.pop(run.id, None) if run.deleted else self.runs.get(run.id)
+        if old is None or run.deleted or run.ended or old.state is not run.state:
+            self.turns += 1
         if old is not None:
             self._counts[old.state] -= 1
         self._compare(run)
