@@ -69,7 +69,7 @@ export function picture(curves: PlotCurves | null, wanted: Wanted): Picture {
   }
   return {
     lines: vivid > 2 * COLORED ? lines.map((line) => (line.emphasis === "running" ? { ...line, colored: false } : line)) : lines,
-    crowded: lines.filter((line) => line.emphasis === "selected").length > COLORED,
+    crowded: lines.filter(({ emphasis }) => emphasis === "selected" || emphasis === "running").length > COLORED,
     rungs: curves?.x === "step" ? rungsOf(shown, wanted.rungs) : [],
     hidden: hiddenPoints(lines, wanted),
     x: wanted.range ? { min: wanted.range[0], max: wanted.range[1] } : x,
