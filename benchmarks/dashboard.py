@@ -7,16 +7,22 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import statistics
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .measure import fresh_folder, missing, table
 
+if TYPE_CHECKING:
+    from .chromium import MainThread
+
 HERE = Path(__file__).resolve().parents[1]
 RUNS, POINTS, NEW, EVERY_S = 50, 10_000, 10, 0.5
+SLEEP_S = 8
 LARGE_RUNS, LARGE_POINTS = 10_000, 1000
 FILTERS = ("1234", "lr < 0.01234", "sgd", "loss < 0.1234 and lr > 0.0123")
 SETUP = f"""
@@ -39,7 +45,7 @@ FIGURE = f"""
 import numpy as np, plotly.graph_objects as go
 steps = {POINTS}
 known = [curve(n, 0, steps) for n in range({RUNS})]
-figure = go.FigureWidget([go.Scattergl(x=np.arange(steps), y=y, name=f"run {{n}}") for n, y in enumerate(known)])
+figure = go.FigureWidget([go.Scatter(x=np.arange(steps), y=y, name=f"run {{n}}") for n, y in enumerate(known)])
 figure
 """
 GROW_FIGURE = f"""
@@ -65,30 +71,23 @@ def updates(open_notebook: Opened) -> list[list[object]]:
     def cost(
         notebook: Any, grow: Callable[[int], str], times: int, settled: Callable[[], object]
     ) -> tuple[float, float]:
-        page = notebook.page
-        thread = MainThread(page)
-        before = thread.busy_ms()
-        notebook.run(notebook.add(grow(times)), 300)
-        settled()
-        worked = (thread.busy_ms() - before) / times
+        page, thread = notebook.page, MainThread(notebook.page)
+        nothing, asleep_s = _busy(thread, lambda: notebook.run(notebook.add(f"time.sleep({SLEEP_S})"), 300))
+        worked, took_s = _busy(thread, lambda: (notebook.run(notebook.add(grow(times)), 300), settled()))
         with Received.by(page) as received:
             notebook.run(notebook.add(grow(times)), 300)
             settled()
-        return received.n / times, worked
+        return received.n / times, (worked - nothing * took_s / asleep_s) / times
 
     lab = open_notebook([GROWING, "sw.dashboard(growing.sweep_id)"])
     lab.run(1)
     lab.run(2)
     shown(lab.page, RUNS, RUNS)
     lab.page.wait_for_timeout(3000)
-    thread = MainThread(lab.page)
-    before = thread.busy_ms()
-    lab.page.wait_for_timeout(10_000)
-    rest = (thread.busy_ms() - before) / 10
     ours = cost(
         lab,
         lambda times: f"growing.grow_steadily({NEW}, {times}, {EVERY_S})",
-        40,
+        20,
         lambda: lab.page.wait_for_timeout(1500),
     )
     lab.shut_down()
@@ -110,14 +109,20 @@ def updates(open_notebook: Opened) -> list[list[object]]:
         for cell in (1, 2, 3):
             lab.run(cell, 120)
         lab.page.wait_for_function(DRAWN, arg=POINTS, timeout=120_000)
-        peer = cost(lab, lambda times: f"grow_figure({times})", 10, drawn(10))
+        peer = cost(lab, lambda times: f"grow_figure({times})", 5, drawn(5))
         lab.shut_down()
     rows: list[list[object]] = [
         [f"bytes per update, {RUNS} runs of {POINTS:,} points and {NEW} more each", *beside(ours[0], peer and peer[0]), "≤ 1/20"],
-        ["main-thread ms per update at 2 Hz", *beside(ours[1], peer and peer[1]), "≤ 100 ms"],
-        ["main-thread ms per second at rest", rest, "", "", ""],
+        ["main-thread ms per update at 2 Hz, beyond a cell that sleeps", *beside(ours[1], peer and peer[1]), "≤ 100 ms"],
     ]  # fmt: skip
     return rows
+
+
+def _busy(thread: MainThread, work: Callable[[], object]) -> tuple[float, float]:
+    """Milliseconds that the main thread computed meanwhile, and the seconds that it took."""
+    busy, began = thread.busy_ms(), time.monotonic()
+    work()
+    return thread.busy_ms() - busy, time.monotonic() - began
 
 
 def beside(ours: float, peer: float | None) -> list[object]:
@@ -279,6 +284,11 @@ def laboratory() -> Iterator[tuple[Path, Opened]]:
         browser.close()
 
 
+def _told(part: str, found: object) -> None:
+    """Each part takes a while: on a terminal they are told as they come."""
+    print(f"{part}: {found}", file=sys.stderr, flush=True)
+
+
 def main() -> None:
     if importlib.util.find_spec("playwright") is None or importlib.util.find_spec("jupyterlab") is None:
         print(missing("playwright, or jupyterlab"))
@@ -289,13 +299,17 @@ def main() -> None:
 
     with laboratory() as (root, open_notebook):
         rows = updates(open_notebook)
+        _told("updates", rows)
         store = open_store(root / "sweeps.db")
         large = made(store)
         finish(store, large, LARGE_RUNS, LARGE_POINTS)
         store.close()
         opened = [opening(open_notebook, large) for _ in range(3)]
+        _told("opened", opened)
         typed = typing(open_notebook, large)
+        _told("p95 typed", float(np.percentile(typed, 95)))
         sizes = saved(open_notebook, large)
+        _told("saved", sizes)
         late = stopping(open_notebook, 12)
     points = LARGE_RUNS * LARGE_POINTS
     rows += [
