@@ -110,10 +110,10 @@ TABLES = {
     "ridge_diabetes": (
         ridge_diabetes,
         {
-            "alpha": powers(-4, 3, 11),
-            "gamma": powers(-5, 1, 9),
+            "alpha": powers(-4, 3, 8),
+            "gamma": powers(-5, 1, 7),
             "kernel": ["rbf", "laplacian", "poly", "sigmoid"],
-            "degree": [1, 2, 3, 4],
+            "degree": [1, 2, 3],
         },
     ),
     "forest_wine": (
