@@ -149,3 +149,9 @@ export function newState(panel: Panel, view: ViewMemory): State {
 export function kernelNow(state: State): number {
   return Date.now() / 1000 + state.ahead.value;
 }
+
+/** In a list if it was not, out of it if it was. */
+export function toggle(list: { value: readonly string[]; peek(): readonly string[] }, item: string): void {
+  const old = list.peek();
+  list.value = old.includes(item) ? old.filter((other) => other !== item) : [...old, item];
+}

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { Buffer, table } from "../harness/encode";
 import { RunTable } from "../src/runtable";
-import { filterColumns, FilterError, parseFilter, resolveColumn } from "../src/runs/filter";
+import { filterColumns, parseFilter, resolveColumn } from "../src/runs/filter";
+import { FilterError } from "../src/runs/filtererror";
 
 const runs = new RunTable();
 const buffer = new Buffer();

@@ -6,7 +6,7 @@ import { ansiText } from "../ansi";
 import type { Connection } from "../connection";
 import { changeText, clockText, durationText, pythonText, valueText } from "../format";
 import type { Config, Json, RunDetail } from "../protocol";
-import { runItems, configOf } from "../runs/actions";
+import { RunMenu, configOf } from "../runs/actions";
 import { tookText } from "../runs/cells";
 import { Tabs, type Tab } from "../shell/tabs";
 import { ASIDE_STRINGS } from "../asidestrings";
@@ -15,7 +15,7 @@ import { Ansi } from "../ui/ansi";
 import { CopyButton } from "../ui/copy";
 import { reasonAgainst } from "../ui/order";
 import { Icon } from "../ui/icons";
-import { Dropdown, Menu } from "../ui/popover";
+import { Dropdown } from "../ui/dropdown";
 import { newDetails } from "./detail";
 import { Notes } from "./notes";
 import { comparedRows } from "./rows";
@@ -60,7 +60,7 @@ function RunDrawer({ connection, run }: { connection: Connection; run: string })
         <span class="sw-muted">{tookText(state, run)}</span>
         <span class="sw-space" />
         <Dropdown label={STRINGS.runs.menu(number)} icon="more" arrow={false} role="menu" align="end" className="sw-quiet">
-          {(shut) => <Menu items={runItems(connection, run).slice(1)} close={shut} />}
+          {(shut) => <RunMenu connection={connection} run={run} short close={shut} />}
         </Dropdown>
         <button type="button" class="sw-button sw-button-icon sw-quiet" aria-label={STRINGS.close} title={STRINGS.close} onClick={close}>
           <Icon name="close" />

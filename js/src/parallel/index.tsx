@@ -9,7 +9,7 @@ import { numberText } from "../format";
 import { runColor } from "../palette";
 import { CURVE_STRINGS } from "../curvestrings";
 import { PANEL_STRINGS } from "../panelstrings";
-import { Dropdown } from "../ui/popover";
+import { Dropdown } from "../ui/dropdown";
 import { AxisHead } from "./axishead";
 import { labels, limitsOf, stretches, type Axis } from "./axes";
 import { nearestStrand, pathOf, pixelY, roomFor, shareAt, type Room } from "./geometry";

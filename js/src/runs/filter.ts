@@ -5,19 +5,9 @@
 
 import { valueText } from "../format";
 import type { Accessor, Cell } from "../runtable";
+import { FilterError } from "./filtererror";
 
 export type Predicate = (row: number) => boolean;
-
-export class FilterError extends Error {
-  constructor(
-    message: string,
-    /** Where in the text. */
-    readonly at: number,
-  ) {
-    super(message);
-    this.name = "FilterError";
-  }
-}
 
 export interface Columns {
   names: readonly string[];

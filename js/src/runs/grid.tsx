@@ -10,9 +10,10 @@ import type { Connection } from "../connection";
 import { runColor } from "../palette";
 import { STRINGS } from "../strings";
 import { Icon } from "../ui/icons";
-import { Dropdown, Menu } from "../ui/popover";
+import { Dropdown } from "../ui/dropdown";
+import { Lazy } from "../ui/lazy";
 import { useSeen } from "../ui/seen";
-import { runItems, toggle } from "./actions";
+import { toggle } from "../state";
 import { TableCell, titleOf } from "./cells";
 import { metricColumn, specOf, type ColumnSpec } from "./columns";
 import type { Listing } from "./listing";
@@ -359,7 +360,7 @@ function Row(props: RowProps): VNode {
       ))}
       <td class="sw-cell-menu">
         <Dropdown label={WORDS.menu(number)} icon="more" arrow={false} role="menu" align="end" className="sw-quiet" tabIndex={-1}>
-          {(close) => <Menu items={runItems(connection, run)} close={close} />}
+          {(close) => <Lazy name="RunMenu" quiet connection={connection} run={run} close={close} />}
         </Dropdown>
       </td>
     </tr>

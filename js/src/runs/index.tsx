@@ -5,10 +5,9 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import type { Json } from "../protocol";
-import { Lazy } from "../shell/lazy";
+import { Lazy } from "../ui/lazy";
 import { STRINGS } from "../strings";
 import { useWidth } from "../ui/seen";
-import { Icon } from "../ui/icons";
 import { defaultColumns } from "./columns";
 import { RunGrid } from "./grid";
 import { newListing } from "./listing";
@@ -31,7 +30,7 @@ export function Runs({ connection }: { connection: Connection }): VNode {
   );
   state.runs.version.value;
   const empty = state.runs.size === 0;
-  const nothing = listing.shown.value.length === 0;
+  const nothing = listing.ready.value && listing.shown.value.length === 0;
   const opened = state.opened.value;
   const aside = state.comparing.value ? "Compare" : opened ? "Drawer" : null;
   useEffect(() => {
@@ -52,32 +51,8 @@ export function Runs({ connection }: { connection: Connection }): VNode {
         />
         {nothing && <p class="sw-hint sw-nothing">{empty ? WORDS.none : WORDS.noneShown}</p>}
         {aside && <Lazy name={aside} connection={connection} />}
-        {help.value && <Keys onClose={() => (help.value = false)} />}
+        {help.value && <Lazy name="Keys" quiet onClose={() => (help.value = false)} />}
       </div>
     </section>
-  );
-}
-
-function Keys({ onClose }: { onClose: () => void }): VNode {
-  return (
-    <div class="sw-keys" role="dialog" aria-label={WORDS.keysTitle}>
-      <header class="sw-drawer-head">
-        <h3>{WORDS.keysTitle}</h3>
-        <span class="sw-space" />
-        <button type="button" class="sw-button sw-button-icon sw-quiet" aria-label={STRINGS.close} onClick={onClose}>
-          <Icon name="close" />
-        </button>
-      </header>
-      <dl>
-        {WORDS.keys.map(([key, what]) => (
-          <div key={key}>
-            <dt>
-              <kbd>{key}</kbd>
-            </dt>
-            <dd>{what}</dd>
-          </div>
-        ))}
-      </dl>
-    </div>
   );
 }

@@ -12,7 +12,7 @@ import { AgentsCard } from "./agents";
 import { BestCard } from "./best";
 import { Header } from "./header";
 import { LiveRegion } from "./liveregion";
-import { Lazy } from "./lazy";
+import { Lazy } from "../ui/lazy";
 import { NoticeBar } from "./noticebar";
 import { Progress } from "./progress";
 import { Tabs, type Tab } from "./tabs";

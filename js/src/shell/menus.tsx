@@ -1,15 +1,44 @@
-/** What the menu of the header offers: files, the line that joins, the theme. */
+/** The menus of the header: ways to stop; files, the line that joins, the theme. */
 
+import type { VNode } from "preact";
 import type { Connection } from "../connection";
-import type { Commands, Traits } from "../protocol";
+import type { Commands, SweepState, Traits } from "../protocol";
 import { STRINGS } from "../strings";
 import { copyText } from "../ui/copy";
 import { reasonAgainst } from "../ui/order";
-import type { MenuItem } from "../ui/popover";
+import { Menu, type MenuItem } from "../ui/popover";
 
 type Kind = Commands["export"]["kind"];
 
-export function exportItems(connection: Connection): (MenuItem | null)[] {
+export function StopMenu({ connection, status, close }: { connection: Connection; status: "" | SweepState; close: () => void }): VNode {
+  const words = STRINGS.header;
+  const over = status === "FINISHED" || status === "CANCELED";
+  const order = <C extends keyof Commands>(command: C, args: Commands[C]) => connection.command(command, args);
+  const running = connection.state.progress.value.counts.running ?? 0;
+  const items: MenuItem[] = [
+    {
+      label: words.stopNow,
+      hint: words.stopNowHint,
+      icon: "stop",
+      danger: true,
+      confirm: words.stopNowConfirm(running),
+      disabled: (over ? words.over : "") || reasonAgainst(connection.state, "stop"),
+      run: () => order("stop", { now: true }),
+    },
+    {
+      label: words.cancel,
+      hint: words.cancelHint,
+      icon: "close",
+      danger: true,
+      confirm: words.cancelConfirm,
+      disabled: (status === "CANCELED" ? words.over : "") || reasonAgainst(connection.state, "cancel"),
+      run: () => order("cancel", {}),
+    },
+  ];
+  return <Menu items={items} close={close} />;
+}
+
+export function HeaderMenu({ connection, close }: { connection: Connection; close: () => void }): VNode {
   const { state } = connection;
   const words = STRINGS.menu;
   const sweep = state.sweep.value;
@@ -24,7 +53,7 @@ export function exportItems(connection: Connection): (MenuItem | null)[] {
     checked: state.theme.value === name,
     run: () => (state.theme.value = name),
   });
-  return [
+  const items: (MenuItem | null)[] = [
     file("csv"),
     file("json"),
     file("yaml"),
@@ -36,6 +65,7 @@ export function exportItems(connection: Connection): (MenuItem | null)[] {
     theme("light"),
     theme("dark"),
   ];
+  return <Menu items={items} close={close} />;
 }
 
 async function exportFile(connection: Connection, kind: Kind): Promise<void> {
