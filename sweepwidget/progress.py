@@ -296,7 +296,7 @@ def screen_for(stream: TextIO | None) -> Screen | None:
 
 def progress_for(sweep: Sweep, config: SweepConfig, count: int | None = None) -> Progress:
     """The progress of an `agent()` call for this sweep, shown where this process shows things."""
-    runs = _all_runs(config)
+    runs = runs_in_all(config)
     facts = Facts(
         sweep.id,
         config.name or "",
@@ -311,7 +311,7 @@ def progress_for(sweep: Sweep, config: SweepConfig, count: int | None = None) ->
     return progress
 
 
-def _all_runs(config: SweepConfig) -> int | None:
+def runs_in_all(config: SweepConfig) -> int | None:
     """How many runs the sweep can have; None: no end in sight."""
     size = None
     if config.method == "grid":

@@ -6,7 +6,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from ..columns import EMPTY, _where_extreme
+from ..columns import EMPTY, where_extreme
 from ..model import Column
 
 Floats = NDArray[np.float64]
@@ -80,8 +80,8 @@ def decimated(curve: Curve, points: int) -> Curve:
     starts = np.unique(np.linspace(0, n - 1, buckets + 1).astype(np.int64)[:-1])
     body = curve.values[:-1]
     finite = np.isfinite(body)
-    low = _where_extreme(np.where(finite, body, np.inf), starts, np.minimum)
-    high = _where_extreme(np.where(finite, body, -np.inf), starts, np.maximum)
+    low = where_extreme(np.where(finite, body, np.inf), starts, np.minimum)
+    high = where_extreme(np.where(finite, body, -np.inf), starts, np.maximum)
     odd = np.flatnonzero(~finite)
     if len(odd):  # one of each bucket
         _, first = np.unique(np.searchsorted(starts, odd, side="right"), return_index=True)

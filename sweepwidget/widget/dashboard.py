@@ -19,14 +19,15 @@ import anywidget
 import traitlets as tr
 
 from ..errors import UsageError
+from ..export import as_frame
 from ..model import RunId, SweepId
 from ..pump import let_comms_through
 from ..store import Store
 from ..stores import current_store, locate
 from ..sweepconfig import SweepConfig
-from . import assets, drafts, looks, snapshot
+from . import assets, drafts, snapshot
 from .desk import Desk
-from .messages import plain, unmarked
+from .messages import exact, plain, unmarked
 from .mirror import Mirror
 
 FIRST_LOOK_S = 2.0
@@ -100,13 +101,9 @@ class Dashboard(anywidget.AnyWidget):
     @property
     def selected_df(self) -> Any:
         """The selected runs as a pandas DataFrame: id, number, name, state, times, `config.*`, `summary.*`."""
-        try:
-            from pandas import DataFrame
-        except ImportError:
-            raise UsageError("selected_df needs pandas: pip install pandas") from None
         runs = self._desk.store.runs(SweepId(self.sweep_id)) if self.sweep_id else []
         chosen = {run.id: run for run in runs}
-        return DataFrame(looks.records(chosen[run_id] for run_id in map(RunId, self.selected) if run_id in chosen))
+        return as_frame(chosen[run_id] for run_id in map(RunId, self.selected) if run_id in chosen)
 
     def close(self) -> None:
         """Remove it from the page, and follow the sweep no longer."""
@@ -167,6 +164,8 @@ class Dashboard(anywidget.AnyWidget):
         config = SweepConfig.parse(given)
         if self._desk.sweep_id is not None:
             drafts.applied(self._desk.store, self._desk.sweep_id, config)
+        else:
+            self._desk.redraft(exact(config.to_dict()))
         return config.to_dict()
 
     @tr.validate("view")

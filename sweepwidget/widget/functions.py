@@ -12,7 +12,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from ..errors import UsageError
-from ..provenance import _where, _written
+from ..provenance import where_written, written_function
 from ..trials import check_function
 from .messages import clean
 
@@ -49,7 +49,7 @@ def _fits(name: str, value: Any) -> bool:
     if name.startswith("_") or type(value) not in (FunctionType, MethodType, ft.partial):
         return False
     with contextlib.suppress(Exception):
-        if getattr(_written(value), "__module__", "") != "__main__" and type(value) is not ft.partial:
+        if getattr(written_function(value), "__module__", "") != "__main__" and type(value) is not ft.partial:
             return False
         check_function(value)
         return True
@@ -59,13 +59,13 @@ def _fits(name: str, value: Any) -> bool:
 def _cell(function: Any) -> int:
     """The number of the cell that defined it; scripts have none, and count by line."""
     numbers = re.findall(r"\d+", _place(function))
-    code = getattr(_written(function), "__code__", None)
+    code = getattr(written_function(function), "__code__", None)
     return int(numbers[-1]) if numbers else getattr(code, "co_firstlineno", 0)
 
 
 def _place(function: Any) -> str:
-    code = getattr(_written(function), "__code__", None)
-    return "" if code is None else _where(code.co_filename)
+    code = getattr(written_function(function), "__code__", None)
+    return "" if code is None else where_written(code.co_filename)
 
 
 def _doc(function: Any) -> str:

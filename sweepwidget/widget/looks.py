@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from inspect import signature
@@ -10,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..export import as_csv, as_yaml, leaves, records
 from ..model import Run, Sweep
 from ..store import Store
-from .drafts import as_python, as_yaml
+from .drafts import as_python
 from .messages import clean, plain
-from .table import column_name, leaves
 
 OUTPUT = 64 * 1024
 """Bytes of a run's output that are shown: its end."""
@@ -106,43 +105,6 @@ def export(store: Store, sweep: Sweep, kind: Any) -> tuple[Any, bytes]:
     text = as_csv(runs) if kind == "csv" else as_json(runs) if kind == "json" else texts[kind](sweep.config)
     filename = f"sweep-{sweep.id}.{_SUFFIX[kind]}"
     return {"filename": filename, "mime": _MIME[kind]}, text.encode("utf-8", "backslashreplace")
-
-
-def records(runs: Any) -> list[dict[str, Any]]:
-    """One flat dict per run: id, number, name, state, times, `config.*`, `summary.*`."""
-    facts = (
-        "id",
-        "number",
-        "name",
-        "attempt",
-        "agent_id",
-        "created_at",
-        "started_at",
-        "ended_at",
-        "exit_code",
-        "notes",
-    )
-    return [
-        {
-            **{name: getattr(run, name) for name in facts},
-            "state": run.state.value,
-            "tags": ",".join(run.tags),
-            **{column_name("config", path): value for path, value in leaves(run.config)},
-            **{column_name("summary", path): value for path, value in leaves(run.summary)},
-        }
-        for run in runs
-    ]
-
-
-def as_csv(runs: Any) -> str:
-    """A table with a column for everything that some run has."""
-    rows = records(runs)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def as_json(runs: Any) -> str:

@@ -19,11 +19,11 @@ from attrs import define, field
 from ..errors import Error
 from ..model import ENDED, Agent, AgentId, Changes, Chunk, Run, RunId, RunState, Sweep, SweepState
 from ..process import this_process
-from ..progress import _all_runs
+from ..progress import runs_in_all
 from ..runs import Goal, summary_value
 from ..stopping import stopper_for
 from ..sweepconfig import SweepConfig
-from .messages import Buffer, Message, clean
+from .messages import Buffer, Message, clean, exact
 from .parameters import parameter_infos
 from .table import table
 
@@ -99,7 +99,7 @@ class Mirror:
         if changes.sweep is not None:
             self.sweep = changes.sweep
             self.config = SweepConfig.parse(changes.sweep.config)
-            self.total = _all_runs(self.config)
+            self.total = runs_in_all(self.config)
             self.dirty.sweep = True
             self._best_known = False
         if changes.runs:
@@ -334,7 +334,7 @@ class Mirror:
     def full(self, store_url: str, now: float) -> Message:
         """The part of `full` that all dashboards of the sweep share."""
         buffer = Buffer()
-        head = {
+        head: dict[str, Any] = {
             "type": "full",
             "now": now,
             "sweep": self.sweep_info(store_url),
@@ -342,6 +342,8 @@ class Mirror:
             "agents": self.agent_rows(self.shown_agents(), now),
             "runs": table(sorted(self.runs.values(), key=lambda run: run.number), buffer),
         }
+        if self.sweep is not None:
+            head["config"] = exact(self.sweep.config)
         return Message(head, buffer.joined())
 
     def delta(self, store_url: str, now: float) -> Message:
@@ -349,8 +351,9 @@ class Mirror:
         dirty, self.dirty = self.dirty, Dirty()
         buffer = Buffer()
         head: dict[str, Any] = {"type": "delta", "now": now}
-        if dirty.sweep:
+        if dirty.sweep and self.sweep is not None:
             head["sweep"] = self.sweep_info(store_url)
+            head["config"] = exact(self.sweep.config)
         if dirty.sweep or dirty.runs or dirty.gone or dirty.agents:
             head["progress"] = self.progress(now)
         if dirty.agents:

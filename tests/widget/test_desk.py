@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import threading
 import time
 
 import pytest
+import yaml
 from attrs import evolve
 
 from sweepwidget.columns import column
@@ -532,6 +534,40 @@ def test_a_draft_is_judged_in_pythons_words(page):
     assert good["config"] == {"method": "grid", "parameters": {"a": {"values": [1, 2]}}}
     assert (good["failures"], good["grid_size"]) == ([], 2)
     assert SweepConfig.parse(good["yaml"]) == SweepConfig.parse(eval(good["python"]))
+
+
+def test_a_draft_that_cannot_run_is_read_all_the_same(page):
+    """A page that edits YAML gets what the text says, also while something in it is wrong; what cannot be read is nothing."""
+    front = page()
+    found = front.answer("validate", draft="method: grid\nparameters: {a: {min: 2.0, max: 1}}\n").head["result"]
+    assert {"method": "grid", "parameters": {"a": {"min": 2.0, "max": 1}}} == found["config"]
+    assert "{'method': 'grid', 'parameters': {'a': {'min': 2.0, 'max': 1}}}" == found["python"]
+    assert found["config"] == yaml.safe_load(found["yaml"])
+    assert found["failures"]
+    unread = front.answer("validate", draft="method: [\n").head["result"]
+    assert (None, "", "") == (unread["config"], unread["yaml"], unread["python"])
+
+
+def test_the_page_has_the_configuration_to_the_letter(page, sweep_id):
+    """As JSON text in `full`, and in the `delta` after every edit: 1.0 is not 1, and large integers are whole."""
+    front = page(sweep_id)
+    whole = {**RANDOM, "parameters": {"a": {"value": 1.0}, "b": {"value": 2**60 + 1}, "c": {"min": 0, "max": 9}}}
+    assert json.dumps(RANDOM) == front.wait(lambda said: said.head["type"] == "full").head["config"]
+    front.answer("apply", draft=json.dumps(whole))
+    assert (
+        json.dumps(whole)
+        == front.wait(lambda said: "config" in said.head and said.head["type"] == "delta").head["config"]
+    )
+
+
+def test_a_draft_that_python_changes_is_told_to_the_letter(page):
+    """There is no sweep yet: `full` has the draft, and a later one comes by itself."""
+    front = page()
+    front.wait(lambda said: said.head["type"] == "full")
+    front.desk.redraft('{"x": 1.0}')
+    assert '{"x": 1.0}' == front.wait(lambda said: said.head["type"] == "delta").head["config"]
+    front.ask("hello", page="another")
+    assert '{"x": 1.0}' == front.wait(lambda said: said.head["type"] == "full" and "config" in said.head).head["config"]
 
 
 def test_a_draft_is_never_a_path(page, tmp_path):

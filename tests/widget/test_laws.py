@@ -9,11 +9,12 @@ import numpy as np
 from hypothesis import given, strategies as st
 
 from sweepwidget.columns import column
+from sweepwidget.export import column_name, leaves
 from sweepwidget.model import Chunk, Run, RunId, RunState
 from sweepwidget.widget.curves import Curve, by_metric, decimated
 from sweepwidget.widget.messages import Buffer, plain, unmarked
 from sweepwidget.widget.plots import Points
-from sweepwidget.widget.table import column_name, leaves, table
+from sweepwidget.widget.table import table
 
 from .page import Said
 
