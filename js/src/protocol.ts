@@ -245,7 +245,7 @@ export interface FunctionInfo {
  * Runs as columns. Which there are:
  *   id, number, name, state, attempt, agent, config_version, created_at, started_at, ended_at,
  *   stopping ("" or why a running run was told to stop), reason (why an ended one was), error (its last line), tags (string[]),
- *   why (what the search said of it, shortly), config.<parameter>, summary.<metric>.
+ *   why (what the search said of it, shortly), code (which it ran: `train@a1f3`), config.<parameter>, summary.<metric>.
  * Names below config. and summary. are paths: dots within one key are written `\.`, and a backslash `\\`. A column may be of
  * one kind in one message and of the other in the next; one in which no row has a value is left out.
  */
@@ -528,8 +528,14 @@ export interface RunDetail {
   config_version: number;
   /** Names of all metrics that it logged. */
   metrics: string[];
-  /** Where its code stands: "In[7]", the function's name, its source, the hash of its code, git, packages, host. */
+  /** Where its code stands: `function` (name, where, line, source, code: a hash) or `program`, git, packages, python, host. */
   provenance: { [key: string]: Json };
+  /** Its code, shortly: `train@a1f3`; "" if that is not known. */
+  code: string;
+  /** The function of that name as the notebook has it now: `train@77c0`; "" if it has none. */
+  code_now: string;
+  /** A cell that runs this configuration once, in the foreground; "" where a program ran it. */
+  cell: string;
 }
 
 // -- forms -------------------------------------------------------------------------------------------------------------

@@ -250,6 +250,7 @@ export const STRINGS = {
       error: "error",
       tags: "tags",
       why: "why",
+      code: "code",
       curve: "curve",
     } as { readonly [column: string]: string },
     keys: [

@@ -17,6 +17,7 @@ from ..errors import Error, StoreError
 from ..loop import after_fork, event_loop, spawn
 from ..model import Cursor, Run, RunId, SweepId
 from ..participant import participant
+from ..provenance import code_name
 from ..store import Store
 from .functions import functions
 from .load import Loads
@@ -174,10 +175,17 @@ class Feed:
             return set()
         self._cursor = changes.cursor
         self.mirror.apply(changes, time.time())
+        self._name_codes()
         touched = self._points.extend(changes.chunks, keys)
         self._touched |= touched
         self._untold = True
         return touched
+
+    def _name_codes(self) -> None:
+        """From which code runs come: read once for each."""
+        for key in list(self.mirror.unnamed):
+            self.mirror.codes[key] = clean(code_name(self.store.recall(key) or ""))
+            self.mirror.unnamed.discard(key)
 
     def _tell(self, viewers: list[Viewer]) -> None:
         now, dirty = time.time(), bool(self.mirror.dirty)

@@ -23,14 +23,14 @@ def functions(preferred: str = "") -> list[dict[str, str]]:
     """`FunctionInfo`s of protocol.ts: functions of `__main__` that an agent can call, the best guess first: `preferred`, then
     the one that was defined last.
     """
-    found = [(name, function) for name, function in _namespace().items() if _fits(name, function)]
+    found = [(name, function) for name, function in namespace().items() if _fits(name, function)]
     found.sort(key=lambda entry: (entry[0] != preferred, -_cell(entry[1])))
     return [{"name": name, "where": clean(_place(function)), "doc": _doc(function)} for name, function in found[:MOST]]
 
 
 def function_named(name: str) -> Callable[[], Any]:
     """What that name means in the notebook now. UsageError if it is nothing that an agent can call."""
-    function = _namespace().get(name)
+    function = namespace().get(name)
     if not callable(function):
         raise UsageError(f"the notebook has no function {name!r}: run the cell that defines it, then start the agents")
     check_function(function)
@@ -38,7 +38,8 @@ def function_named(name: str) -> Callable[[], Any]:
     return called
 
 
-def _namespace() -> Mapping[str, Any]:
+def namespace() -> Mapping[str, Any]:
+    """What the notebook has defined."""
     main = getattr(sys.modules.get("__main__"), "__dict__", {})
     names = list(main)  # cells may add to it meanwhile
     return {name: main[name] for name in names if name in main}

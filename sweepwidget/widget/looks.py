@@ -11,9 +11,11 @@ from typing import Any
 from ..errors import UsageError
 from ..export import as_csv, as_yaml, leaves, records
 from ..model import Run, Sweep
+from ..provenance import code_name
 from ..store import Store
 from .drafts import as_python
 from .messages import clean, plain
+from .reproduction import cell, code_now
 
 OUTPUT = 64 * 1024
 """Bytes of a run's output that are shown: its end."""
@@ -22,6 +24,8 @@ FIGURES = ("curves", "history", "parallel_coordinates", "importance", "slice", "
 
 def detail(store: Store, run: Run) -> dict[str, Any]:
     """`RunDetail` of protocol.ts."""
+    text = store.recall(run.provenance) if run.provenance else ""
+    facts = json.loads(text) if text else {}
     output, cut = _tail(store.folder / "runs" / run.id / "output.log")
     return {
         "id": run.id,
@@ -47,7 +51,10 @@ def detail(store: Store, run: Run) -> dict[str, Any]:
         "ended_at": run.ended_at,
         "config_version": run.config_version,
         "metrics": [clean(".".join(path)) for path, value in leaves(run.summary) if isinstance(value, (int, float))],
-        "provenance": plain(_provenance(store, run)),
+        "provenance": plain(facts),
+        "code": clean(code_name(text or "")),
+        "code_now": clean(code_now(facts)),
+        "cell": cell(run, facts),
     }
 
 
@@ -61,11 +68,6 @@ def _tail(path: Path) -> tuple[str, bool]:
     except OSError:
         return "", False
     return (text, False) if size <= OUTPUT else (text.partition("\n")[2] or text, True)
-
-
-def _provenance(store: Store, run: Run) -> Any:
-    text = store.recall(run.provenance) if run.provenance else ""
-    return json.loads(text) if text else {}
 
 
 def versions(store: Store, sweep: Sweep) -> tuple[Any, bytes]:

@@ -80,6 +80,10 @@ class Mirror:
         self.running: dict[RunId, Run] = {}
         self.agents: dict[AgentId, Agent] = {}
         self.dirty = Dirty()
+        self.codes: dict[str, str] = {}
+        """Provenance → the name of its code: `train@a1f3`."""
+        self.unnamed: set[str] = set()
+        """Provenances whose code has no name yet: who reads the store finds it."""
         self.generation = 0
         """Counts up whenever a row changes."""
         self._counts: Counter[RunState] = Counter()
@@ -124,6 +128,8 @@ class Mirror:
                 self.dirty.gone.add(run.id)
             return
         self.runs[run.id] = run
+        if run.provenance and run.provenance not in self.codes:
+            self.unnamed.add(run.provenance)
         self._counts[run.state] += 1
         self.dirty.runs.add(run.id)
         if run.started_at is not None:
@@ -340,7 +346,7 @@ class Mirror:
             "sweep": self.sweep_info(store_url),
             "progress": self.progress(now),
             "agents": self.agent_rows(self.shown_agents(), now),
-            "runs": table(sorted(self.runs.values(), key=lambda run: run.number), buffer),
+            "runs": table(sorted(self.runs.values(), key=lambda run: run.number), buffer, self.codes),
         }
         if self.sweep is not None:
             head["config"] = exact(self.sweep.config)
@@ -360,7 +366,7 @@ class Mirror:
             head["agents"] = self.agent_rows(dirty.agents, now)
         if dirty.runs:
             rows = sorted((self.runs[each] for each in dirty.runs), key=lambda run: run.number)
-            head["runs"] = table(rows, buffer)
+            head["runs"] = table(rows, buffer, self.codes)
         if dirty.gone:
             head["gone"] = sorted(dirty.gone)
         return Message(head, buffer.joined())

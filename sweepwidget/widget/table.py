@@ -19,9 +19,9 @@ _ABSENT: Any = object()
 _EXACT = 1 << 53
 
 
-def table(runs: Sequence[Run], buffer: Buffer) -> dict[str, Any]:
-    """The head of a `Table` (see protocol.ts); its numbers go to the buffer."""
-    cells, left_out = _cells(runs)
+def table(runs: Sequence[Run], buffer: Buffer, codes: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The head of a `Table` (see protocol.ts); its numbers go to the buffer. `codes` names the code of each provenance."""
+    cells, left_out = _cells(runs, codes or {})
     columns = [_column(name, values, buffer) for name, values in cells.items()]
     return {"n": len(runs), "columns": columns, "left_out": left_out}
 
@@ -52,9 +52,10 @@ _FACTS: Mapping[str, Callable[[Run], Any]] = {
 }
 
 
-def _cells(runs: Sequence[Run]) -> tuple[dict[str, list[Any]], int]:
+def _cells(runs: Sequence[Run], codes: Mapping[str, str]) -> tuple[dict[str, list[Any]], int]:
     """Column → a value for every run (or _ABSENT), and how many columns there was no room for."""
     cells = {name: [fact(run) for run in runs] for name, fact in _FACTS.items()}
+    cells["code"] = [codes.get(run.provenance) or _ABSENT for run in runs]
     left_out = set()
     for i, run in enumerate(runs):
         for group, values in (("config", run.config), ("summary", run.summary)):

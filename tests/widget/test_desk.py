@@ -25,6 +25,7 @@ from sweepwidget.model import (
     SweepState,
 )
 from sweepwidget.process import this_process
+from sweepwidget.provenance import function_facts, provenance
 from sweepwidget.stores import locate
 from sweepwidget.widget.feed import _feeds
 from sweepwidget.widget.mirror import Mirror
@@ -42,13 +43,13 @@ def sweep_id(wandb, capsys) -> str:
 class Hands:
     """An agent by hand."""
 
-    def __init__(self, sweep_id: str, name: str = "hand") -> None:
+    def __init__(self, sweep_id: str, name: str = "hand", provenance: str = "") -> None:
         self.store, row = locate(sweep_id)
         self.sweep_id = row.id
         if row.state is S.PENDING:
             self.store.set_state(row.id, S.RUNNING)
         self.agent = AgentId(name)
-        self.store.join(Agent(self.agent, row.id, this_process(), crew="crew", provenance=""), 30)
+        self.store.join(Agent(self.agent, row.id, this_process(), crew="crew", provenance=provenance), 30)
         self.n = 0
 
     def begin(self, **config):
@@ -657,6 +658,61 @@ def test_a_figure_is_plotlys_json(page, sweep_id):
         done = front.answer("figure", name=name, options={})
         assert done.head["result"] == {"name": name}, done.head
         assert json.loads(done.buffer).keys() >= {"data", "layout"}
+
+
+def test_the_code_of_every_run(page, sweep_id, monkeypatch):
+    """Runs say which code they ran; a run's details say what the notebook has by that name now."""
+
+    def train():
+        return 1
+
+    def mended():
+        return 2
+
+    store, _ = locate(sweep_id)
+    for name, function in (("first", train), ("second", mended)):
+        function.__qualname__, function.__module__ = "train", "__main__"
+        key, text = provenance(function)
+        store.remember(key, text)
+        hands = Hands(sweep_id, name, key)
+        hands.end(hands.begin(), R.failed, error="Boom")
+    codes = [f"train@{function_facts(function)['code'][:4]}" for function in (train, mended)]
+    monkeypatch.setattr(sys.modules["__main__"], "train", mended, raising=False)
+    front = page(sweep_id)
+    rows = front.until(lambda state: len(state.rows) == 2).rows
+    assert codes == [row["code"] for row in sorted(rows.values(), key=lambda row: row["number"])]
+    details = [
+        front.answer("detail", run=run).head["result"] for run in sorted(rows, key=lambda run: rows[run]["number"])
+    ]
+    assert [(codes[0], codes[1]), (codes[1], codes[1])] == [(each["code"], each["code_now"]) for each in details]
+
+
+def test_a_cell_that_reproduces_a_run(page, sweep_id, monkeypatch):
+    """It is Python that runs the very configuration with the run's seed, under the name the notebook has for the package."""
+    import sweepwidget
+
+    seen = []
+
+    def train():
+        run = sweepwidget.init()
+        seen.append((dict(run.config), run.seed))
+
+    config = {"lr": 1.0, "n": 2**60 + 1, "text": "<b>'\"\n", "odd": [math.inf, None, True]}
+    hands = Hands(sweep_id)
+    run = hands.begin(**config)
+    hands.end(run, R.failed, error="Boom")
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "train", train, raising=False)
+    for name in [name for name, value in vars(main).items() if value is sweepwidget]:
+        monkeypatch.delattr(main, name)
+    front = page(sweep_id)
+    cell = front.answer("detail", run=run.id).head["result"]["cell"]
+    exec(cell, {"train": train})
+    monkeypatch.setattr(main, "wandb", sweepwidget, raising=False)
+    short = front.answer("detail", run=run.id).head["result"]["cell"]
+    exec(short, {"train": train, "wandb": sweepwidget})
+    assert [(config, run.seed)] * 2 == seen
+    assert ("import sweepwidget as sw" in cell, "import" in short) == (True, False)
 
 
 def test_exports(page, sweep_id):

@@ -13,7 +13,7 @@ export interface ColumnSpec {
 }
 
 const FACTS: { readonly [name: string]: number } = {
-  name: 140, state: 112, curve: 76, duration: 68, agent: 84, reason: 180, error: 220, tags: 110, why: 200, attempt: 64,
+  name: 140, state: 112, curve: 76, duration: 68, agent: 84, reason: 180, error: 220, tags: 110, why: 200, code: 120, attempt: 64,
   config_version: 60, created_at: 96, started_at: 96, ended_at: 96, stopping: 140, id: 110,
 };
 const NUMERIC = new Set(["duration", "attempt", "config_version", "created_at", "started_at", "ended_at"]);
@@ -37,7 +37,7 @@ export function metricColumn(metric: string, names: readonly string[]): string {
 
 /** What there is to choose from. */
 export function offered(names: readonly string[]): ColumnSpec[] {
-  const facts = ["name", "state", "curve", "duration", "agent", "reason", "error", "tags", "why", "attempt", "config_version", "started_at", "ended_at", "id"];
+  const facts = ["name", "state", "curve", "duration", "agent", "reason", "error", "tags", "why", "code", "attempt", "config_version", "started_at", "ended_at", "id"];
   const rest = names.filter((name) => name.startsWith("config.") || name.startsWith("summary."));
   return [...facts.filter((name) => name === "curve" || name === "duration" || names.includes(name)), ...rest].map(specOf);
 }

@@ -8,6 +8,7 @@ import type { Json } from "../protocol";
 import { Lazy } from "../ui/lazy";
 import { STRINGS } from "../strings";
 import { useWidth } from "../ui/seen";
+import { codesDiffer } from "./codes";
 import { defaultColumns } from "./columns";
 import { RunGrid } from "./grid";
 import { newListing } from "./listing";
@@ -25,8 +26,9 @@ export function Runs({ connection }: { connection: Connection }): VNode {
   useEffect(() => () => listing.close(), []);
   const help = useSignal(false);
   const chosen = state.view.remember<Json>("columns", null, (value) => value === null || Array.isArray(value));
+  const differ = useComputed(() => width.value >= 720 && codesDiffer(state.runs));
   const columns = useComputed<readonly string[]>(() =>
-    Array.isArray(chosen.value) ? chosen.value.map(String) : defaultColumns(state.sweep.value, state.runs.names.value, width.value),
+    Array.isArray(chosen.value) ? chosen.value.map(String) : [...defaultColumns(state.sweep.value, state.runs.names.value, width.value), ...(differ.value ? ["code"] : [])],
   );
   state.runs.version.value;
   const empty = state.runs.size === 0;
