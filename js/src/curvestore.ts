@@ -41,6 +41,7 @@ export class CurveStore {
     const old = plot.peek();
     const runs = new Map(message.reset ? [] : (old?.runs ?? []));
     for (const curve of message.runs) runs.set(curve.run, decoded(curve, buffer));
+    for (const run of message.gone) runs.delete(run);
     plot.value = {
       metric: message.metric,
       x: message.x,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { CurveStore } from "../src/curvestore";
 import { smoothed } from "../src/curves/smooth";
 import { countHidden, extentOf, grown, lowerBound, NOWHERE, union } from "../src/curves/extent";
 import { oddMarks, rungPlaces } from "../src/curves/marks";
@@ -128,5 +129,20 @@ describe("scales", () => {
     );
     expect(timeTicks(0, 300, 5)).toEqual([0, 60, 120, 180, 240, 300]);
     expect(roundStep(10, 5)).toBe(2);
+  });
+});
+
+describe("what is kept of a plot", () => {
+  const curves = (runs: string[], gone: string[], reset = false) => ({
+    type: "curves" as const, seq: 1, plot: "main", metric: "loss", x: "step", range: null, reset, left_out: 0, gone,
+    runs: runs.map((run) => ({ run, attempt: 1, n: 1, at: 0, of: 1 })),
+  });
+
+  test("runs that are shown no longer leave, the others stay", () => {
+    const store = new CurveStore();
+    const buffer = f(0, 1).buffer as ArrayBuffer;
+    store.replace(curves(["a", "b"], [], true), buffer);
+    store.replace(curves(["c"], ["a"]), buffer);
+    expect([...(store.plot("main").value?.runs.keys() ?? [])]).toEqual(["b", "c"]);
   });
 });

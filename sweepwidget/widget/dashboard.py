@@ -64,7 +64,10 @@ class Dashboard(anywidget.AnyWidget):
     panel = tr.Unicode("dashboard", read_only=True, help="What it shows.").tag(sync=True)
     status = tr.Unicode(read_only=True, help="PENDING, RUNNING, PAUSED, FINISHED, CANCELED.").tag(sync=True)
     best = tr.Dict(
-        None, allow_none=True, read_only=True, help="run, number, name, metric, value and config of the best run."
+        default_value=None,
+        allow_none=True,
+        read_only=True,
+        help="run, number, name, metric, value and config of the best run.",
     ).tag(sync=True, to_json=_to_page)
     config = tr.Dict(help="The sweep's configuration. Setting it edits the sweep, from its next run on.").tag(
         sync=True, to_json=_to_page, from_json=_from_page

@@ -9,6 +9,7 @@ import time
 import pytest
 from kernel import Kernel
 
+from .conftest import RANDOM
 from .page import KernelPage
 
 pytestmark = pytest.mark.slow
@@ -64,6 +65,17 @@ def test_a_dashboard_tells_its_page_everything(notebook):
     }
     assert traits["config"]["run_cap"] == 3
     assert traits["_esm"] == "export default {}"
+
+
+def test_before_the_kernel_has_looked_there_is_no_best(wandb, static):
+    """What the comm opens with is drawn at once where the front end is in the page already."""
+    from sweepwidget.widget.dashboard import Dashboard
+
+    dash = Dashboard(config=RANDOM)
+    try:
+        assert dash.trait_defaults("best") is None
+    finally:
+        dash.close()
 
 
 def test_agents_work_and_the_page_hears(notebook):
