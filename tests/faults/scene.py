@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +20,10 @@ from typing import Any, TypeVar
 
 from attrs import evolve
 from kernel import Kernel
+
+from sweepwidget.hub.tokens import issue
+from sweepwidget.links import make_link
+from sweepwidget.model import Scope
 
 from . import victims
 from .failpoints import FailPoint
@@ -139,6 +144,28 @@ class Scene:
         assert not cell.error, cell.error
         kernel.start(code)
         return kernel
+
+    def hub(self, point: FailPoint | None = None, *, proxy: int | None = None) -> str:
+        """A hub, always on the same port; the link to the sweep (by way of a proxy, if its port is given)."""
+        up = self.folder / "hub.up"
+        up.unlink(missing_ok=True)
+        self._hub = self.victim(victims.hub, self.part(point), self.port)
+        until(up.exists)
+        return make_link(f"http://127.0.0.1:{proxy or self.port}", self.sweep, issue(self.store, self.sweep, Scope.run))
+
+    def hub_dies(self, signum: int | None = None) -> None:
+        """At its fail point, or now."""
+        if signum is not None:
+            kill(self._hub.pid, signum)
+        self._hub.join(30)
+        assert self._hub.exitcode is not None, "the hub lives"
+
+    @functools.cached_property
+    def port(self) -> int:
+        """Of this machine, that nobody uses."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            return int(free.getsockname()[1])
 
     # -- what came of it ------------------------------------------------------------------------------------------
 

@@ -88,3 +88,17 @@ def test_a_migration_happens_or_does_not(scene, nth):
     scene.create()
     scene.finish()
     scene.check()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("statement", ["JOIN", "ADD_RUN", "CLAIMED", "LOGGED_SUMMARY", "CLOSE", "LEAVE"])
+def test_a_hub_dies_at_any_point(scene, statement, moment):
+    """The agent behind it asks again, and gets the answer it would have got: no run is begun twice or tried again."""
+    scene.last(rows=12, pause_s=0.03 if statement == "LOGGED_SUMMARY" else 0.002)
+    link = scene.hub(FailPoint(statement, moment))
+    agents = scene.wandb.agent(link, function=scene.ledger.training(), block=False)
+    scene.hub_dies()
+    scene.hub()
+    assert agents.wait(30)
+    assert {1} == {run.attempt for run in scene.store.runs(scene.sweep)}
+    scene.check()
