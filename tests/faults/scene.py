@@ -145,13 +145,17 @@ class Scene:
         kernel.start(code)
         return kernel
 
-    def hub(self, point: FailPoint | None = None, *, proxy: int | None = None) -> str:
-        """A hub, always on the same port; the link to the sweep (by way of a proxy, if its port is given)."""
+    def hub(self, point: FailPoint | None = None) -> str:
+        """A hub, always on the same port; the link to the sweep."""
         up = self.folder / "hub.up"
         up.unlink(missing_ok=True)
         self._hub = self.victim(victims.hub, self.part(point), self.port)
         until(up.exists)
-        return make_link(f"http://127.0.0.1:{proxy or self.port}", self.sweep, issue(self.store, self.sweep, Scope.run))
+        return self.link()
+
+    def link(self, port: int | None = None) -> str:
+        """A link to the sweep, by way of the hub or, with another port, of a proxy before it."""
+        return make_link(f"http://127.0.0.1:{port or self.port}", self.sweep, issue(self.store, self.sweep, Scope.run))
 
     def hub_dies(self, signum: int | None = None) -> None:
         """At its fail point, or now."""
@@ -170,8 +174,8 @@ class Scene:
     # -- what came of it ------------------------------------------------------------------------------------------
 
     def at_work(self) -> bool:
-        """Somebody is in the middle of a run."""
-        return any(0 < len(rows) < self.ledger.rows for rows in self.ledger.told().values())
+        """Somebody is in the first half of a run."""
+        return any(0 < len(rows) <= self.ledger.rows // 2 for rows in self.ledger.told().values())
 
     def finish(self, **options: Any) -> None:
         """Somebody who lives does what is left: this very process."""
