@@ -10,32 +10,35 @@ from typing import Any
 
 from sweepwidget.model import SweepId, SweepState
 
-from .ledger import Ledger
+from .ledger import Told
 
 FINISHED = frozenset({"finished"})
 
 
-def check(store: Any, sweep_id: str, ledger: Ledger, cells: int, ended: Collection[str] = FINISHED) -> None:
+def check(store: Any, sweep_id: str, told: Told, cells: int, rows: int, ended: Collection[str] = FINISHED) -> None:
     """The sweep has ended; each of its `cells` is there once, as one of `ended`; nothing runs for ever; of every attempt, the
-    dead ones too, no logged row is lost and none is there twice; no attempt was made by two, and none after a run's end.
+    dead ones too, no row that was `told` is lost and none is there twice (finished runs have as many as `rows`); no attempt was
+    made by two, and none after a run's end.
     """
     runs = store.runs(SweepId(sweep_id))
     assert SweepState.FINISHED is store.sweep(SweepId(sweep_id)).state
     assert list(range(cells)) == sorted(run.config["cell"] for run in runs)
     assert {run.state.value for run in runs} <= set(ended)
     known = {run.id: run for run in runs}
-    for (run_id, attempt), rows in ledger.told().items():
+    for (run_id, attempt), lines in told.items():
         assert attempt <= known[run_id].attempt, "somebody began a run that had ended"
-        assert 1 == len({pid for pid, _ in rows}) or not rows, "two processes made the same attempt"
-        told = [row for _, row in rows]
+        assert 1 == len({pid for pid, _ in lines}) or not lines, "two processes made the same attempt"
+        logged = [row for _, row in lines]
         kept = _rows(store, run_id, attempt)
-        assert told == list(range(len(told)))
+        assert logged == list(range(len(logged)))
         assert kept == list(range(len(kept))), "a row is there twice, or there is a gap"
-        assert len(told) <= len(kept) <= len(told) + 1, "a row whose log() returned is lost"  # one more was on its way
+        assert len(logged) <= len(kept) <= len(logged) + 1, (
+            "a row whose log() returned is lost"
+        )  # one more was on its way
     for run in runs:
         if run.state.value == "finished":
-            assert list(range(ledger.rows)) == _rows(store, run.id, run.attempt)
-            assert ledger.rows - 1 == run.summary["i"]
+            assert list(range(rows)) == _rows(store, run.id, run.attempt)
+            assert rows - 1 == run.summary["i"]
 
 
 def check_spools(folder: Path) -> None:

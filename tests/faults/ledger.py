@@ -10,6 +10,9 @@ from typing import Any
 
 from attrs import frozen
 
+Told = Mapping[tuple[str, int], list[tuple[int, int]]]
+"""(run, attempt) → (pid, row) of all that was logged, in order."""
+
 SOURCE = """
 def train():
     import os, time
@@ -43,8 +46,8 @@ class Ledger:
         exec(self.source(), names)
         return names["train"]
 
-    def told(self) -> Mapping[tuple[str, int], list[tuple[int, int]]]:
-        """(run, attempt) → (pid, row) of all that was logged, in order."""
+    def told(self) -> Told:
+        """All that was logged until now."""
         return {
             (path.stem, int(path.suffix[1:])): [_line(line) for line in path.read_text().splitlines()]
             for path in self.folder.iterdir()

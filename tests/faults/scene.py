@@ -28,7 +28,7 @@ from sweepwidget.model import Scope
 from . import victims
 from .failpoints import FailPoint
 from .invariants import FINISHED, check, check_spools, processes_of
-from .ledger import Ledger
+from .ledger import Ledger, Told
 
 T = TypeVar("T")
 
@@ -181,9 +181,10 @@ class Scene:
         """Somebody who lives does what is left: this very process."""
         self.wandb.agent(self.sweep, function=self.ledger.training(), **options)
 
-    def check(self, ended: Any = FINISHED) -> None:
+    def check(self, ended: Any = FINISHED, told: Told | None = None) -> None:
         """The invariants hold, and after everybody's end nothing is left of them."""
-        check(self.store, self.sweep, self.ledger, self.cells, ended)
+        told = self.ledger.told() if told is None else told
+        check(self.store, self.sweep, told, self.cells, self.ledger.rows, ended)
         self.close()
         check_spools(self.store.folder)
         until(lambda: not left(), 10)

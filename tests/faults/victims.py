@@ -9,6 +9,8 @@ import importlib
 import os
 import signal
 import sqlite3
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from attrs import evolve, frozen
 import sweepwidget
 from sweepwidget import agentloop, participant, steering
 from sweepwidget.store import sqlite, statements
+from sweepwidget.stores import current_store, locate
 
 from .failpoints import FailPoint, arm
 from .ledger import Ledger
@@ -66,7 +69,6 @@ def hub(part: Part, port: int) -> None:
     """A hub on a port, until it is killed."""
     _begin(part)
     from sweepwidget.hub.server import HubServer
-    from sweepwidget.stores import current_store
 
     HubServer(current_store(), port=port).start()
     (part.folder / "hub.up").write_text(str(os.getpid()))
@@ -90,8 +92,6 @@ def _begin(part: Part) -> None:
 def editor(part: Part) -> None:
     """A script that edits the sweep's configuration."""
     _begin(part)
-    from sweepwidget.stores import locate
-
     store, sweep = locate(part.sweep)
     store.update_config(sweep.id, {**sweep.config, "name": "edited"})
 
@@ -123,3 +123,21 @@ def migrator(part: Part, old: Path) -> None:
     connect = sqlite3.connect
     sqlite3.connect = lambda *given, **options: connect(*given, factory=Connection, **options)
     sqlite.SqliteStore(old)
+
+
+def agent_whose_clock_is_set(part: Part, by_s: float) -> None:
+    """The same as `agent`, and from the middle of its first run on it is another day."""
+    _begin(part)
+    true_time, train, store = time.time, part.ledger.training(), current_store()
+
+    def another_day() -> float:
+        return true_time() + by_s
+
+    def set_clock() -> None:
+        time.time = store._now = another_day
+
+    def trained() -> None:
+        threading.Timer(0.2, set_clock).start()
+        train()
+
+    sweepwidget.agent(part.sweep, function=trained)
