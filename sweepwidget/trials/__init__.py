@@ -180,6 +180,7 @@ def close(store: Store, row: Run, ended: Ended) -> Run | None:
     try:
         closed = _closed(store, row, ended)
     except Fenced:
+        discard(store.folder, row.id, row.attempt)
         return None
     if ended.run is None:
         discard(store.folder, row.id, row.attempt)
