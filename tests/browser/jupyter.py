@@ -156,6 +156,10 @@ class Notebook:
     def interrupt_kernel(self) -> None:
         self.page.evaluate(f"async () => {{ await {WIDGET}.sessionContext.session.kernel.interrupt(); }}")
 
+    def without_subshells(self) -> None:
+        """From here on the kernel is as ipykernel 6 is: what widgets say waits while a cell runs."""
+        self.page.evaluate(f"() => {{ const w = {WIDGET}; w.sessionContext.session.kernel.commsOverSubshells = 'disabled'; }}")
+
     def save(self) -> dict[str, Any]:
         """Save; returns the notebook as it lies on disk."""
         self.page.evaluate(f"async () => {{ await {WIDGET}.context.save(); }}")

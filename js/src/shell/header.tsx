@@ -76,7 +76,7 @@ function Go({ connection, status }: Part): VNode {
       doing={WORDS.pausing}
       icon="pause"
       testid="sw-pause"
-      disabled={status === "CANCELED" ? WORDS.over : ""}
+      disabled={status === "CANCELED" ? WORDS.over : status === "PENDING" ? WORDS.notBegun : ""}
     />
   );
 }
