@@ -35,7 +35,7 @@ class Board:
         """A part of it, by its test id without `sw-`."""
         return self.root.get_by_test_id(f"sw-{name}")
 
-    def said(self, word: str, timeout_s: float = 15.0) -> None:
+    def said(self, word: str, timeout_s: float = 30.0) -> None:
         """Wait until its status is this word."""
         self.part("status").get_by_text(word, exact=True).wait_for(timeout=1e3 * timeout_s)
 
@@ -97,7 +97,7 @@ def sweep_of(notebook: Notebook) -> Any:
     return sweep
 
 
-def until(found: Callable[[], Any], timeout_s: float = 15.0) -> Any:
+def until(found: Callable[[], Any], timeout_s: float = 30.0) -> Any:
     """Wait for what nobody announces, such as a row of the store."""
     end = time.monotonic() + timeout_s
     while not (result := found()):

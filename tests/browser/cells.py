@@ -20,10 +20,10 @@ def train():
         print("lr is", run.config.lr)
         for step in range(5):
             run.log({"loss": run.config.lr + 1 / (1 + step)})
-        if run.config.opt == "sgd":
+        if run.config.opt == "sgd" and run.config.lr > 0.05:
             raise ValueError("\\x1b[31mno luck\\x1b[0m with <b>sgd</b>")
 """
-"""Half of the runs fail."""
+"""Some runs fail; not so many at first that the agents give up."""
 
 
 def sweep(**settings: object) -> str:

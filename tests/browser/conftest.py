@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -57,16 +58,32 @@ def notebook(
 
     The test fails on any error of the page that is not Jupyter's own.
     """
+    with _opener(server, browser, request.node.name) as open_notebook:
+        yield open_notebook
+
+
+@pytest.fixture(scope="module")
+def lasting_notebook(
+    server: tuple[str, Path], browser: Any, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Notebook]]:
+    """The same, for a notebook at which the tests of a module look one after another."""
+    with _opener(server, browser, request.node.name) as open_notebook:
+        yield open_notebook
+
+
+@contextlib.contextmanager
+def _opener(server: tuple[str, Path], browser: Any, name: str) -> Iterator[Callable[..., Notebook]]:
     opened: list[Notebook] = []
     errors: list[str] = []
-    folder = re.sub(r"\W+", "-", request.node.name)
+    folder = re.sub(r"\W+", "-", name)
 
     def open_notebook(
         cells: Sequence[str], *, app: str = "lab", width: int = 1200, height: int = 1100, name: str = "n"
     ) -> Notebook:
         address, root = server
         page = browser.new_page(viewport={"width": width, "height": height})
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
+        page.on("dialog", lambda dialog: dialog.accept())  # it is left though it was not saved
         page.on("pageerror", lambda error: HARMLESS.search(str(error)) or errors.append(str(error)))
         notebook = Notebook(page, address, root, f"{folder}/{name}.ipynb", [STORE, *cells], app=app)
         opened.append(notebook)
@@ -77,3 +94,14 @@ def notebook(
     for each in opened:
         each.shut_down()
     assert errors == []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed and call.when != "teardown":
+        import gc
+        for n in [o for o in gc.get_objects() if isinstance(o, Notebook)]:
+            try: n.page.screenshot(path=f"/tmp/j1-{item.name}.png")
+            except Exception as e: print(e)
+    return report

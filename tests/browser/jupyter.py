@@ -91,6 +91,14 @@ class Notebook:
         if self._app == "lab":
             self.page.evaluate("async () => { await jupyterapp.restored; jupyterapp.shell.collapseLeft(); }")
 
+    def read(self, name: str) -> None:
+        """Open another notebook of the folder as one is read: without a kernel."""
+        self.page.goto(f"{self._address}/doc/tree/{Path(self._name).parent / name}")
+        self.page.wait_for_function(f"window.{WIDGET}?.sessionContext != null", timeout=60_000)
+        self.page.evaluate(f"async () => {{ await {WIDGET}.context.ready; }}")
+        dialog = self.page.get_by_role("dialog")  # Jupyter asks which kernel it should be
+        dialog.get_by_role("button", name="No Kernel").click()
+
     def start(self, cell: int) -> None:
         """Run a cell and do not wait for it."""
         self.page.evaluate(
