@@ -158,6 +158,8 @@ export interface SweepInfo {
   state: SweepState;
   /** Why it is in this state: "grid spent (48 runs)". */
   reason: string;
+  /** What stopped its controller, so that it is paused; "": nothing has. `failure` tells more, `resume` tries again. */
+  failure: string;
   method: string;
   goal: { metric: string; maximize: boolean; target: number | null } | null;
   created_at: Time;
@@ -200,6 +202,9 @@ export interface Progress {
   /** How many there will be; null: nobody knows. */
   total: number | null;
   counts: Partial<Record<RunState, number>>;
+  /** Runs that somebody added and that no agent has taken yet; since when the oldest waits. */
+  by_hand: number;
+  by_hand_since: Time | null;
   /** Of finished runs: the median; null: none has finished. */
   run_s: number | null;
   /** How long the rest will take, from … to; null where that is a guess. */
@@ -230,6 +235,8 @@ export interface AgentRow {
   heard_at: Time | null;
   /** Steps per second of its run, over the last seconds. */
   pace: number | null;
+  /** It did not leave by itself: its process died, or it fell silent; and the runs that it was at. */
+  lost: { how: "dead" | "silent"; runs: string[] } | null;
 }
 
 export interface FunctionInfo {
@@ -426,12 +433,18 @@ export interface Commands {
   /** The configuration of `version` again, as a new version; null: of the version before. */
   undo_config: { version: number | null };
   versions: object;
+  /** So many runs more than its run_cap, or than there are; a finished sweep goes on. */
+  extend: { runs: number };
+  /** A cell that makes a next sweep, around the `k` best runs of this one. */
+  narrow: { k: number };
+  /** Where the controller failed (see `SweepInfo.failure`). */
+  failure: object;
 
   detail: { run: string };
   /** A figure of `sweepwidget.plot`: curves, history, parallel_coordinates, importance, slice, contour, timeline, edf. */
   figure: { name: string; options: { [key: string]: Json } };
   /** The buffer is the file. */
-  export: { kind: "csv" | "json" | "yaml" | "python" };
+  export: { kind: "report" | "csv" | "json" | "yaml" | "python" };
 }
 
 export type Command = { [C in keyof Commands]: { type: C; id: string } & Commands[C] }[keyof Commands];
@@ -448,6 +461,9 @@ export interface Results {
   undo_config: { config_version: number };
   /** Oldest first. */
   versions: { configs: { version: number; config: Config }[] };
+  extend: { run_cap: number; config_version: number };
+  narrow: { python: string; runs: number };
+  failure: { traceback: string };
   detail: RunDetail;
   /** The buffer is UTF-8 JSON of `{data, layout}`, as plotly.js takes it. */
   figure: { name: string };

@@ -67,6 +67,12 @@ def as_python(config: Mapping[str, Any]) -> str:
     return pprint.pformat(dict(config), sort_dicts=False, width=100)
 
 
+def as_call(config: Mapping[str, Any], prior_runs: list[str]) -> str:
+    """The cell that makes a sweep of it, and shows it."""
+    dict_ = as_python(config).replace("\n", "\n    ")
+    return f"sweep_id = sw.sweep(\n    {dict_},\n    prior_runs={prior_runs!r},\n)\nsw.dashboard(sweep_id)"
+
+
 def preview(config: SweepConfig, mirror: Mirror) -> tuple[dict[str, Any], bytes]:
     """`Preview` of protocol.ts and its buffer: what the draft would draw, beside what the sweep has seen."""
     buffer, best = Buffer(), mirror.best()

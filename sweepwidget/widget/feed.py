@@ -19,6 +19,7 @@ from ..model import Cursor, Run, RunId, SweepId
 from ..participant import participant
 from ..provenance import code_name
 from ..store import Store
+from ..tending import tend
 from .functions import functions
 from .load import Loads
 from .messages import Message, clean
@@ -252,6 +253,8 @@ class Feed:
     def _say_alive(self, viewers: list[Viewer]) -> None:
         now = time.time()
         load = {} if self.sweep_id is None else self._loads.of(self.mirror.living)
+        if self.sweep_id is not None and not all(each["alive"] for each in load.values()):
+            tend(self.store, self.sweep_id)
         alive = Message({"type": "alive", "now": now, "trouble": self.trouble, "load": load})
         found = functions(self._preferred())
         changed, self.functions = found != self.functions, found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable, Mapping
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -94,19 +95,39 @@ def figure(store: Store, sweep: Sweep, name: Any, options: Any) -> tuple[Any, by
 
 # -- files ------------------------------------------------------------------------------------------------------------
 
-_MIME = {"csv": "text/csv", "json": "application/json", "yaml": "application/yaml", "python": "text/x-python"}
-_SUFFIX = {"csv": "csv", "json": "json", "yaml": "yaml", "python": "py"}
+_MIME = {
+    "report": "text/html",
+    "csv": "text/csv",
+    "json": "application/json",
+    "yaml": "application/yaml",
+    "python": "text/x-python",
+}
+_SUFFIX = {"report": "html", "csv": "csv", "json": "json", "yaml": "yaml", "python": "py"}
 
 
 def export(store: Store, sweep: Sweep, kind: Any) -> tuple[Any, bytes]:
-    """A file: all runs (csv, json), or the configuration (yaml, python)."""
+    """A file: everything on one page (report), all runs (csv, json), or the configuration (yaml, python)."""
     if kind not in _MIME:
         raise UsageError(f"there is no export {kind!r:.40}; there are {', '.join(_MIME)}")
-    texts = {"yaml": as_yaml, "python": as_python}
-    runs = store.runs(sweep.id) if kind in ("csv", "json") else ()
-    text = as_csv(runs) if kind == "csv" else as_json(runs) if kind == "json" else texts[kind](sweep.config)
+    text = _WRITERS[kind](store, sweep)
     filename = f"sweep-{sweep.id}.{_SUFFIX[kind]}"
     return {"filename": filename, "mime": _MIME[kind]}, text.encode("utf-8", "backslashreplace")
+
+
+def _report(store: Store, sweep: Sweep) -> str:
+    from .. import report
+    from ..public import PublicSweep
+
+    return report.html(PublicSweep(store, sweep.id))
+
+
+_WRITERS: Mapping[str, Callable[[Store, Sweep], str]] = {
+    "report": _report,
+    "csv": lambda store, sweep: as_csv(store.runs(sweep.id)),
+    "json": lambda store, sweep: as_json(store.runs(sweep.id)),
+    "yaml": lambda _, sweep: as_yaml(sweep.config),
+    "python": lambda _, sweep: as_python(sweep.config),
+}
 
 
 def as_json(runs: Any) -> str:

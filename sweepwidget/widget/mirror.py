@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from attrs import define, field
 
+from ..autocontroller import failure_of
 from ..errors import Error
 from ..model import ENDED, Agent, AgentId, Changes, Chunk, Run, RunId, RunState, Sweep, SweepState
-from ..process import this_process
+from ..process import is_alive, this_process
 from ..progress import runs_in_all
 from ..runs import Goal, summary_value
 from ..stopping import stopper_for
@@ -27,6 +28,8 @@ from .messages import Buffer, Message, clean, exact
 from .parameters import parameter_infos
 from .table import table
 
+BY_HAND = "by_hand"
+"""In the `info` of runs that somebody added."""
 TIMESTAMP = "_timestamp"
 """The metric that every logged row has: when."""
 MOST_GONE = 20
@@ -87,6 +90,8 @@ class Mirror:
         self.generation = 0
         """Counts up whenever a row changes."""
         self._counts: Counter[RunState] = Counter()
+        self._by_hand: dict[RunId, float] = {}
+        """Runs by hand that wait, and since when."""
         self._ended_by: Counter[AgentId] = Counter()
         self._heard_at: dict[AgentId, float] = {}
         self._work: dict[AgentId, RunId] = {}
@@ -123,6 +128,7 @@ class Mirror:
         self._compare(run)
         if run.deleted:
             self.running.pop(run.id, None)
+            self._by_hand.pop(run.id, None)
             self.dirty.runs.discard(run.id)
             if old is not None:
                 self.dirty.gone.add(run.id)
@@ -134,6 +140,10 @@ class Mirror:
         self.dirty.runs.add(run.id)
         if run.started_at is not None:
             self._began_at = min(self._began_at or run.started_at, run.started_at)
+        if run.state is RunState.pending and run.info.get(BY_HAND):
+            self._by_hand[run.id] = run.created_at
+        else:
+            self._by_hand.pop(run.id, None)
         if run.state is RunState.running:
             self.running[run.id] = run
         else:
@@ -233,6 +243,7 @@ class Mirror:
             "project": clean(sweep.project),
             "state": sweep.state.value,
             "reason": clean(sweep.reason),
+            "failure": clean(failure_of(sweep)),
             "method": config.method,
             "goal": goal,
             "created_at": sweep.created_at,
@@ -251,6 +262,8 @@ class Mirror:
             "ended": self.ended(),
             "total": self.total,
             "counts": {state.value: n for state, n in self._counts.items() if n},
+            "by_hand": len(self._by_hand),
+            "by_hand_since": min(self._by_hand.values(), default=None),
         }
         if len(self.runs) < _MANY or now - self._slow[0] >= _SLOW_S:
             self._slow = now, self._over_time(now)
@@ -333,6 +346,7 @@ class Mirror:
             "started_at": agent.started_at,
             "heard_at": heard_at,
             "pace": pace.per_s() if pace is not None and at_it else None,
+            "lost": None if agent.lost is None else _loss(agent, agent.lost),
         }
 
     # -- messages -----------------------------------------------------------------------------------------------
@@ -384,6 +398,11 @@ class Mirror:
             "value": summary_value(run.summary, goal.metric),
             "config": dict(run.config),
         }
+
+
+def _loss(agent: Agent, runs: tuple[RunId, ...]) -> dict[str, Any]:
+    """How an agent went that did not leave by itself, and what it was at."""
+    return {"how": "dead" if is_alive(agent.process) is False else "silent", "runs": list(runs)}
 
 
 def _rungs(config: SweepConfig) -> list[int]:
