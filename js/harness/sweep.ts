@@ -49,6 +49,7 @@ export class FakeSweep {
   name = "mnist-lr";
   state: SweepState;
   reason = "";
+  failure = "";
   version = 1;
   total: number | null;
   readonly hostile: boolean;
@@ -82,6 +83,8 @@ export class FakeSweep {
   hire(backend: string): AgentRow {
     const row: AgentRow = {
       id: `agent-${(this.#agents += 1)}`,
+      number: this.#agents,
+      lost: null,
       backend,
       host: "lab-2",
       pid: 4100 + this.#agents,
@@ -281,6 +284,10 @@ export class FakeSweep {
     return best;
   }
 
+  #byHand(): Run[] {
+    return this.runs.filter((run) => run.state === "pending" && run.why === "by hand");
+  }
+
   progress(): Progress {
     const counts: Progress["counts"] = {};
     for (const run of this.runs) counts[run.state] = (counts[run.state] ?? 0) + 1;
@@ -291,6 +298,8 @@ export class FakeSweep {
       ended,
       total: this.total,
       counts,
+      by_hand: this.#byHand().length,
+      by_hand_since: this.#byHand()[0]?.created ?? null,
       run_s: ended ? 90 : null,
       left_s: left === null || this.state !== "RUNNING" ? null : [(left / busy) * 0.8, (left / busy) * 1.3],
       elapsed_s: ended * 45 + this.elapsed,
@@ -317,6 +326,7 @@ export class FakeSweep {
       project: "digits",
       state: this.state,
       reason: this.reason,
+      failure: this.failure,
       method: "bayes",
       goal: { metric: "val_loss", maximize: false, target: null },
       created_at: this.born,

@@ -9,6 +9,8 @@ interface KernelSignal {
 
 export interface KernelNews {
   gone: () => void;
+  /** The connection is lost, and the front end tries to have it again. */
+  lost: () => void;
   /** The connection is there again; what was said meanwhile is lost. */
   back: () => void;
 }
@@ -31,6 +33,7 @@ export function watchKernel(model: Model, news: KernelNews): () => void {
   if (connectionChanged) {
     const slot = (_: unknown, status: unknown) => {
       if (status === "connected") news.back();
+      else news.lost();
     };
     connectionChanged.connect(slot);
     endings.push(() => connectionChanged.disconnect(slot));

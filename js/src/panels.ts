@@ -1,5 +1,8 @@
 /** What is not needed to paint the page first: panels that open later, and whatever opens over the page. */
 
+export { Finish } from "./aftermath/finish";
+export { LostAgent } from "./aftermath/lost";
+export { DetachedActions, FailureActions, OneMore } from "./aftermath/noticeactions";
 export { Config } from "./config";
 export { Range } from "./curves/range";
 export { CurvesTable } from "./curves/table";

@@ -217,6 +217,8 @@ export interface Progress {
 
 export interface AgentRow {
   id: string;
+  /** A1, A2, …: in the order in which they came, for good. */
+  number: number;
   /** Agents that were started together. */
   crew: string;
   /** "thread", "kernel", "program", … */

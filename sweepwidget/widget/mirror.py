@@ -90,6 +90,8 @@ class Mirror:
         self.generation = 0
         """Counts up whenever a row changes."""
         self._counts: Counter[RunState] = Counter()
+        self._numbers: dict[AgentId, int] = {}
+        """A1, A2, …: in the order they came, for good."""
         self._by_hand: dict[RunId, float] = {}
         """Runs by hand that wait, and since when."""
         self._ended_by: Counter[AgentId] = Counter()
@@ -115,8 +117,9 @@ class Mirror:
             self.generation += 1
         for run in changes.runs:
             self._take(run, now)
-        for agent in changes.agents:
+        for agent in sorted(changes.agents, key=lambda agent: agent.started_at):
             self.agents[agent.id] = agent
+            self._numbers.setdefault(agent.id, len(self._numbers) + 1)
             self.dirty.agents.add(agent.id)
         for chunk in changes.chunks:
             self._hear(chunk, now)
@@ -335,6 +338,7 @@ class Mirror:
         at_it = pace is not None and heard_at is not None and now - heard_at <= _PACE_S
         return {
             "id": agent.id,
+            "number": self._numbers[agent.id],
             "crew": agent.crew,
             "backend": clean(agent.backend),
             "host": clean(agent.process.host),

@@ -76,9 +76,8 @@ export function tookText(state: State, run: string): string {
 function agentText(state: State, run: string): string {
   const agent = state.runs.text(run, "agent");
   if (!agent) return "";
-  const there = state.agents.value.filter((row) => row.state !== "gone");
-  const at = there.findIndex((row) => row.id === agent);
-  return at < 0 ? agent : `A${at + 1}`;
+  const known = state.agents.value.find((row) => row.id === agent);
+  return known ? `A${known.number}` : agent;
 }
 
 export function titleOf(value: Cell): string {

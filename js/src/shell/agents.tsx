@@ -4,12 +4,13 @@ import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import { bytesText, durationText, numberText } from "../format";
 import type { AgentRow, Load } from "../protocol";
-import { kernelNow, type State } from "../state";
+import { isOver, kernelNow, type State } from "../state";
 import { STRINGS } from "../strings";
 import { useClock } from "../ui/clock";
-import { OrderButton } from "../ui/order";
 import { Dropdown } from "../ui/dropdown";
 import { Lazy } from "../ui/lazy";
+import { OrderButton } from "../ui/order";
+import { lostAgents } from "./lost";
 
 const WORDS = STRINGS.agents;
 
@@ -17,6 +18,7 @@ export function AgentsCard({ connection }: { connection: Connection }): VNode {
   const { state } = connection;
   const there = state.agents.value.filter((agent) => agent.state !== "gone");
   const busy = there.filter((agent) => agent.run !== null).length;
+  const lost = isOver(state) ? [] : lostAgents(state);
   const form = there.length === 0 && !isOver(state);
   return (
     <section class="sw-card sw-agents" data-testid="sw-agents" aria-label={WORDS.title}>
@@ -36,22 +38,38 @@ export function AgentsCard({ connection }: { connection: Connection }): VNode {
           </Dropdown>
         )}
       </header>
-      {form ? (
-        <Lazy name="StartForm" quiet connection={connection} />
-      ) : (
-        <ul class="sw-agent-list" tabIndex={there.length > 3 ? 0 : undefined} aria-label={WORDS.title}>
-          {there.map((agent, i) => (
-            <Row key={agent.id} connection={connection} agent={agent} index={i} />
+      {form && <Lazy name="StartForm" quiet connection={connection} />}
+      {there.length + lost.length > 0 ? (
+        <ul class="sw-agent-list" tabIndex={there.length + lost.length > 3 ? 0 : undefined} aria-label={WORDS.title}>
+          {there.map((agent) => (
+            <Row key={agent.id} connection={connection} agent={agent} />
           ))}
-          {there.length === 0 && <li class="sw-hint">{WORDS.nobody}</li>}
+          {lost.map((agent) => (
+            <LostRow key={agent.id} connection={connection} agent={agent} />
+          ))}
         </ul>
+      ) : (
+        !form && <p class="sw-hint">{WORDS.nobody}</p>
       )}
     </section>
   );
 }
 
-function isOver(state: State): boolean {
-  return state.status.value === "CANCELED" || state.status.value === "FINISHED";
+function LostRow({ connection, agent }: { connection: Connection; agent: AgentRow }): VNode {
+  return (
+    <li class="sw-agent sw-lost" data-testid="sw-agent-row" data-agent-id={agent.id} data-state="lost">
+      <AgentName agent={agent} />
+      <Lazy name="LostAgent" quiet connection={connection} agent={agent} />
+    </li>
+  );
+}
+
+function AgentName({ agent }: { agent: AgentRow }): VNode {
+  return (
+    <span class="sw-agent-name" title={`${agent.id} · ${agent.host} · ${agent.pid}`}>
+      <b>A{agent.number}</b> <span class="sw-muted">{agent.backend}</span>
+    </span>
+  );
 }
 
 /** − 2 ＋ */
@@ -84,18 +102,15 @@ function Scale({ connection, agents }: { connection: Connection; agents: readonl
   );
 }
 
-function Row({ connection, agent, index }: { connection: Connection; agent: AgentRow; index: number }): VNode {
+function Row({ connection, agent }: { connection: Connection; agent: AgentRow }): VNode {
   const { state } = connection;
   state.runs.version.value;
   const run = agent.run;
   const number = run === null ? null : state.runs.number(run, "number");
   const load = state.load.value[agent.id];
-  const name = `A${index + 1}`;
   return (
     <li class="sw-agent" data-testid="sw-agent-row" data-agent-id={agent.id} data-state={agent.state}>
-      <span class="sw-agent-name" title={`${agent.id} · ${agent.host} · ${agent.pid}`}>
-        <b>{name}</b> <span class="sw-muted">{agent.backend}</span>
-      </span>
+      <AgentName agent={agent} />
       <span class="sw-agent-run">
         {run === null || number === null ? (
           <span class="sw-muted">{agent.state === "leaving" ? WORDS.states.leaving : WORDS.noRun}</span>
@@ -112,7 +127,7 @@ function Row({ connection, agent, index }: { connection: Connection; agent: Agen
         <LoadFacts load={load} />
         <Heard state={state} agent={agent} />
       </span>
-      <Dropdown label={WORDS.menu(name)} icon="more" arrow={false} role="menu" align="end" className="sw-quiet">
+      <Dropdown label={WORDS.menu(`A${agent.number}`)} icon="more" arrow={false} role="menu" align="end" className="sw-quiet">
         {(close) => <Lazy name="AgentMenu" quiet connection={connection} agent={agent} close={close} />}
       </Dropdown>
     </li>

@@ -8,10 +8,12 @@ import { metricColumn } from "../runs/columns";
 import { STRINGS } from "../strings";
 import { CopyButton } from "../ui/copy";
 import { Icon } from "../ui/icons";
+import { Lazy } from "../ui/lazy";
 
 const WORDS = STRINGS.best;
 
-export function BestCard({ connection }: { connection: Connection }): VNode {
+/** `done`: nothing is to come, and it offers what follows. */
+export function BestCard({ connection, done = false }: { connection: Connection; done?: boolean }): VNode {
   const { state } = connection;
   const best = state.best.value;
   const noGoal = state.sweep.value !== null && state.sweep.value.goal === null;
@@ -37,6 +39,7 @@ export function BestCard({ connection }: { connection: Connection }): VNode {
       ) : (
         <p class="sw-hint">{noGoal ? WORDS.noGoal : WORDS.none}</p>
       )}
+      {done && <Lazy name="Finish" connection={connection} quiet />}
     </section>
   );
 }

@@ -5,12 +5,14 @@ import { useId } from "preact/hooks";
 import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import type { AgentRow, Commands } from "../protocol";
+import { ASIDE_STRINGS } from "../asidestrings";
 import { STRINGS } from "../strings";
 import { CopyButton } from "../ui/copy";
 import { Labels, reasonAgainst, useOrder } from "../ui/order";
 import { Menu, type MenuItem } from "../ui/popover";
 
 const WORDS = STRINGS.agents;
+const START = ASIDE_STRINGS.start;
 
 export function Join({ line }: { line: string }): VNode {
   return (
@@ -45,7 +47,7 @@ export function StartForm({ connection, onStarted }: { connection: Connection; o
   const backends = state.backends.value;
   const nothing = functions.length === 0 && !program;
   const reason =
-    (state.sweep.value ? "" : WORDS.noSweep) || (nothing ? WORDS.noFunction : "") || reasonAgainst(state, "start_agents");
+    (state.sweep.value ? "" : START.noSweep) || (nothing ? START.noFunction : "") || reasonAgainst(state, "start_agents");
   const waiting = order.status !== "";
   const start = () => {
     if (reason || waiting) return;
@@ -61,8 +63,8 @@ export function StartForm({ connection, onStarted }: { connection: Connection; o
   if (nothing && state.known.value) {
     return (
       <div class="sw-start-form">
-        <p class="sw-hint">{WORDS.noFunction}</p>
-        <pre class="sw-example">{WORDS.example}</pre>
+        <p class="sw-hint">{START.noFunction}</p>
+        <pre class="sw-example">{START.example}</pre>
         <StartButton reason={reason} waiting={waiting} start={start} />
       </div>
     );
@@ -75,24 +77,24 @@ export function StartForm({ connection, onStarted }: { connection: Connection; o
         start();
       }}
     >
-      <label for={`${id}-f`}>{WORDS.function}</label>
+      <label for={`${id}-f`}>{START.function}</label>
       <select id={`${id}-f`} value={chosen.value ?? functions[0]?.name ?? ""} onChange={(event) => (chosen.value = event.currentTarget.value)}>
         {functions.map((known) => (
           <option key={known.name} value={known.name}>
             {known.where ? `${known.name} · ${known.where}` : known.name}
           </option>
         ))}
-        {program && <option value="">{WORDS.program}</option>}
+        {program && <option value="">{START.program}</option>}
       </select>
-      <label for={`${id}-b`}>{WORDS.backend}</label>
+      <label for={`${id}-b`}>{START.backend}</label>
       <select id={`${id}-b`} value={backend.value ?? backends[0] ?? ""} onChange={(event) => (backend.value = event.currentTarget.value)}>
         {backends.map((name) => (
           <option key={name} value={name}>
-            {WORDS.backends[name] ?? name}
+            {START.backends[name] ?? name}
           </option>
         ))}
       </select>
-      <label for={`${id}-n`}>{WORDS.number}</label>
+      <label for={`${id}-n`}>{START.number}</label>
       <input
         id={`${id}-n`}
         type="number"
@@ -118,7 +120,7 @@ function StartButton({ reason, waiting, start }: { reason: string; waiting: bool
       title={reason || undefined}
       onClick={start}
     >
-      <Labels now={waiting ? 1 : 0} labels={[WORDS.start, WORDS.starting]} />
+      <Labels now={waiting ? 1 : 0} labels={[START.start, START.starting]} />
     </button>
   );
 }

@@ -54,6 +54,7 @@ export function HeaderMenu({ connection, close }: { connection: Connection; clos
     run: () => (state.theme.value = name),
   });
   const items: (MenuItem | null)[] = [
+    file("report"),
     file("csv"),
     file("json"),
     file("yaml"),
@@ -68,7 +69,7 @@ export function HeaderMenu({ connection, close }: { connection: Connection; clos
   return <Menu items={items} close={close} />;
 }
 
-async function exportFile(connection: Connection, kind: Kind): Promise<void> {
+export async function exportFile(connection: Connection, kind: Kind): Promise<void> {
   const answer = await connection.command("export", { kind }).result.catch(() => null);
   if (answer) download(answer.value.filename, answer.value.mime, answer.buffer);
 }
