@@ -173,6 +173,7 @@ export class FakeKernel {
       range: watch.range,
       reset: true,
       left_out: all.length - runs.length,
+      gone: [],
       runs: runs.map((run) => curve(run, watch, 0, buffer)),
     };
     this.say(message, buffer.joined());

@@ -25,7 +25,7 @@ from ..links import is_link
 from ..model import Outcome, Run, RunState
 from ..output import RunOutput, Sink, capture
 from ..participant import participant
-from ..provenance import _where
+from ..provenance import where_written
 from ..store import Store, outcomes
 from ..store.spool import discard
 
@@ -179,7 +179,7 @@ def _user_traceback() -> str:
 def _place(found: re.Match[str]) -> str:
     """`Cell In[3]`, as IPython has it, instead of a file that nobody has written."""
     indent, filename = found.groups()
-    place = _where(filename)
+    place = where_written(filename)
     return found[0] if place == filename else f"{indent}Cell {place.removeprefix('cell ')}"
 
 
