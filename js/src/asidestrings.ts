@@ -2,6 +2,8 @@
 
 export const ASIDE_STRINGS = {
   start: {
+    joins: "Another notebook joins with",
+    joinCopy: "Copy",
     start: "Start",
     starting: "Starting…",
     function: "Function",
@@ -99,8 +101,9 @@ export const ASIDE_STRINGS = {
     report: "Report",
     reportTitle: "Everything on one HTML page, to keep and to mail",
     reporting: "Writing…",
-    extendBy: "Extend by",
-    extend: "runs",
+    extend: "Extend by",
+    extendRuns: "runs",
+    extendLabel: "By how many runs",
     extending: "Extending…",
     extendNone: "Say by how many runs.",
     next: "New sweep from the best…",

@@ -159,6 +159,12 @@ export function isOver(state: State): boolean {
   return state.status.value === "CANCELED" || state.status.value === "FINISHED";
 }
 
+/** All the runs that it may have are done: it goes on only when it may have more. */
+export function isCapped(state: State): boolean {
+  const cap = state.sweep.value?.run_cap ?? null;
+  return state.status.value === "FINISHED" && cap !== null && state.progress.value.ended >= cap;
+}
+
 /** The kernel's clock now, in unix seconds. */
 export function kernelNow(state: State): number {
   return Date.now() / 1000 + state.ahead.value;

@@ -54,6 +54,7 @@ export const STRINGS = {
     addTitle: "Add a run by hand",
     menu: "More",
     over: "The sweep is over.",
+    capped: "All its runs are done: extend it, below.",
     notBegun: "Nothing is running yet.",
     noSweep: "There is no sweep yet.",
     paused: "The sweep is paused already.",
@@ -70,7 +71,6 @@ export const STRINGS = {
     auto: "As the page",
     light: "Light",
     dark: "Dark",
-    help: "Keys",
     about: (version: string) => `sweepwidget ${version}`,
   },
   progress: {
@@ -125,7 +125,6 @@ export const STRINGS = {
     heardTitle: (age: string) => `Last heard of ${age} ago`,
     lost: "its process is gone",
     joins: "Another notebook joins with",
-    joinCopy: "Copy",
     states: { working: "working", waiting: "waiting", leaving: "leaving after its run", gone: "gone" },
     where: "Join…",
     starting: "Starting…",
@@ -162,7 +161,7 @@ export const STRINGS = {
     observe: "You may look, but not steer.",
     show: "Show",
     dismiss: "Dismiss",
-    store: (store: string) => `In ${store}`,
+    store: (store: string) => `In ${store.replace(/^sqlite:\/\/\//, "")}`,
   },
   tabs: {
     label: "Views of the sweep",

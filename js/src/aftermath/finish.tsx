@@ -6,6 +6,7 @@ import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import { ASIDE_STRINGS } from "../asidestrings";
 import { exportFile } from "../shell/menus";
+import { isCapped } from "../state";
 import { CopyButton } from "../ui/copy";
 import { OrderButton, reasonAgainst } from "../ui/order";
 import { Dropdown } from "../ui/dropdown";
@@ -19,7 +20,7 @@ export function Finish({ connection }: { connection: Connection }): VNode {
   return (
     <div class="sw-finish" data-testid="sw-finish">
       <ReportButton connection={connection} />
-      {canExtend(connection) && <Extend connection={connection} />}
+      {isCapped(state) && <Extend connection={connection} />}
       {state.best.value && (
         <Dropdown label={WORDS.next} text={WORDS.next} align="end" disabled={reasonAgainst(state, "narrow")}>
           {() => <Next connection={connection} />}
@@ -51,30 +52,32 @@ function ReportButton({ connection }: { connection: Connection }): VNode {
   );
 }
 
-/** More runs are what it lacks: it was neither canceled, nor stopped before its end, nor is its space spent. */
-function canExtend({ state }: Connection): boolean {
-  const { ended } = state.progress.value;
-  const cap = state.sweep.value?.run_cap ?? null;
-  return state.status.value === "FINISHED" && cap !== null && ended >= cap;
-}
-
 function Extend({ connection }: { connection: Connection }): VNode {
   const id = useId();
   const runs = useSignal(String(MORE));
   const n = Math.round(Number(runs.value));
   return (
     <span class="sw-extend">
-      <label for={id}>{WORDS.extendBy}</label>
-      <input id={id} class="sw-short" type="number" min="1" value={runs.value} onInput={(event) => (runs.value = event.currentTarget.value)} />
       <OrderButton
         connection={connection}
         command="extend"
         args={() => ({ runs: n })}
         label={WORDS.extend}
         doing={WORDS.extending}
+        icon="plus"
         disabled={n >= 1 ? "" : WORDS.extendNone}
         testid="sw-extend"
       />
+      <input
+        id={id}
+        class="sw-short"
+        type="number"
+        min="1"
+        aria-label={WORDS.extendLabel}
+        value={runs.value}
+        onInput={(event) => (runs.value = event.currentTarget.value)}
+      />
+      <label for={id}>{WORDS.extendRuns}</label>
     </span>
   );
 }

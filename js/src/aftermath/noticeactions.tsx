@@ -40,7 +40,7 @@ export function FailureActions({ connection }: Props): VNode {
       <Dropdown label={WORDS.tracebackTitle} text={WORDS.traceback} align="end">
         {() => <Traceback connection={connection} />}
       </Dropdown>
-      <OrderButton connection={connection} command="resume" args={() => ({})} label={WORDS.restart} doing={WORDS.restarting} icon="again" testid="sw-restart" />
+      <OrderButton connection={connection} command="resume" args={() => ({})} label={WORDS.restart} doing={WORDS.restarting} icon="again" className="sw-primary" testid="sw-restart" />
     </span>
   );
 }

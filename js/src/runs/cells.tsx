@@ -44,12 +44,11 @@ function StateCell({ state, run }: { state: State; run: string }): VNode {
   const stopping = state.runs.text(run, "stopping");
   const error = state.runs.text(run, "error");
   const reason = state.runs.text(run, "reason");
-  const detail = stopping ? STRINGS.runs.stopping : error;
   return (
     <span class="sw-run-state" data-state={runState} title={stopping || error || reason || undefined}>
       <span class="sw-dot" aria-hidden="true" />
       {STRINGS.runs.state[runState] ?? runState}
-      {detail && <span class="sw-muted"> {detail}</span>}
+      {stopping && <span class="sw-muted"> {STRINGS.runs.stopping}</span>}
     </span>
   );
 }

@@ -8,6 +8,7 @@ import { useEffect, useId, useLayoutEffect, useRef } from "preact/hooks";
 import type { JSX, VNode } from "preact";
 import type { Connection } from "../connection";
 import { runColor } from "../palette";
+import type { RunTable } from "../runtable";
 import { STRINGS } from "../strings";
 import { Icon } from "../ui/icons";
 import { Dropdown } from "../ui/dropdown";
@@ -235,7 +236,7 @@ function Head({ connection, listing, specs }: { connection: Connection; listing:
               <span class="sw-head-text">{spec.title}</span>
             </th>
           ) : (
-            <SortHead key={spec.name} listing={listing} column={spec.name} title={spec.title} numeric={spec.numeric} />
+            <SortHead key={spec.name} listing={listing} column={spec.name} title={spec.title} numeric={spec.numeric && !saysWords(connection.state.runs, spec.name)} />
           ),
         )}
         <th scope="col" class="sw-cell-menu">
@@ -244,6 +245,16 @@ function Head({ connection, listing, specs }: { connection: Connection; listing:
       </tr>
     </thead>
   );
+}
+
+/** Whether a column's first value is a text: then its title stands where its values do. */
+function saysWords(runs: RunTable, name: string): boolean {
+  const cell = runs.column(name);
+  for (let row = 0; row < runs.size; row += 1) {
+    const value = cell(row);
+    if (value !== undefined && value !== null) return typeof value === "string";
+  }
+  return false;
 }
 
 interface SortHeadProps {

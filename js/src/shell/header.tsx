@@ -3,6 +3,7 @@
 import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import type { SweepState } from "../protocol";
+import { isCapped } from "../state";
 import { STRINGS } from "../strings";
 import { OrderButton, reasonAgainst } from "../ui/order";
 import { Dropdown } from "../ui/dropdown";
@@ -62,7 +63,8 @@ function Go({ connection, status }: Part): VNode {
         doing={WORDS.resuming}
         icon="play"
         testid="sw-resume"
-        className={status === "PAUSED" ? "sw-primary" : ""}
+        className={status === "PAUSED" && !connection.state.sweep.value?.failure ? "sw-primary" : ""}
+        disabled={isCapped(connection.state) ? WORDS.capped : ""}
       />
     );
   }

@@ -17,9 +17,9 @@ const START = ASIDE_STRINGS.start;
 export function Join({ line }: { line: string }): VNode {
   return (
     <div class="sw-join">
-      <p>{WORDS.joins}</p>
+      <p>{START.joins}</p>
       <pre>{line}</pre>
-      <CopyButton text={() => line} label={WORDS.joinCopy} />
+      <CopyButton text={() => line} label={START.joinCopy} />
     </div>
   );
 }

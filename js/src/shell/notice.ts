@@ -54,6 +54,7 @@ export function noticeOf(facts: Facts): Notice {
   if (facts.refused) return { kind: "refused", tone: "bad", text: facts.refused };
   if (facts.late.length) return { kind: "busy", tone: "warn", text: WORDS.busy(lateText(facts.late)), more: WORDS.interrupt };
   if (facts.link === "stale") return { kind: "stale", tone: "warn", text: STRINGS.link.stale(facts.heardAge) };
+  if (facts.link === "reconnecting") return { kind: "quiet", tone: "quiet", text: STRINGS.link.reconnecting };
   if (facts.failure) return { kind: "failure", tone: "bad", text: WORDS.failure(facts.failure), more: WORDS.failureNext };
   const over = facts.status === "FINISHED" || facts.status === "CANCELED";
   const gaveUp = facts.gaveUp && !over ? WORDS.gaveUp(facts.gaveUp) : "";
@@ -66,7 +67,7 @@ export function noticeOf(facts: Facts): Notice {
     return { kind: "waiting", tone: "info", text: WORDS.waiting(facts.waiting) };
   }
   if (facts.violations.length) return { kind: "violation", tone: "info", text: facts.violations.join(" ") };
-  if (facts.link === "connecting" || facts.link === "reconnecting") return { kind: "quiet", tone: "quiet", text: STRINGS.link[facts.link] };
+  if (facts.link === "connecting") return { kind: "quiet", tone: "quiet", text: STRINGS.link.connecting };
   return { kind: "quiet", tone: "quiet", text: [facts.reason, facts.store ? WORDS.store(facts.store) : ""].filter(Boolean).join(" · ") };
 }
 

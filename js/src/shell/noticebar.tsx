@@ -33,7 +33,7 @@ export function NoticeBar({ connection, onShowFailures }: { connection: Connecti
   const streak = useComputed(() => recentStreak(connection.state));
   const notice = noticeOf(factsOf(connection, clock.value, streak.value));
   return (
-    <div class="sw-notice" data-tone={notice.tone} data-testid={TESTIDS[notice.kind]}>
+    <div class={`sw-notice ${notice.text || connection.state.sweep.value ? "" : "sw-silent"}`} data-tone={notice.tone} data-testid={TESTIDS[notice.kind]}>
       {notice.tone !== "quiet" && <Icon name={notice.tone === "info" ? "info" : "alert"} />}
       <span class="sw-notice-text" title={notice.text}>
         {notice.text} {notice.more && <span class="sw-muted">{notice.more}</span>}
