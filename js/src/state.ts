@@ -165,9 +165,10 @@ export function isCapped(state: State): boolean {
   return state.status.value === "FINISHED" && cap !== null && state.progress.value.ended >= cap;
 }
 
-/** The kernel's clock now, in unix seconds. */
+/** The kernel's clock now, in unix seconds; it stands still while nobody is there to say that time has passed. */
 export function kernelNow(state: State): number {
-  return Date.now() / 1000 + state.ahead.value;
+  const now = state.mute.value && state.heardAt.value ? state.heardAt.value : Date.now();
+  return now / 1000 + state.ahead.value;
 }
 
 /** In a list if it was not, out of it if it was. */

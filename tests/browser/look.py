@@ -40,12 +40,17 @@ class Look:
     def __init__(self, page: Any, set_theme: Callable[[str], None]) -> None:
         self.page, self.set_theme = page, set_theme
         self._folder = os.environ.get("SCREENSHOTS")
+        self._theme = "dark" if page.evaluate("document.body.dataset.jpThemeLight") == "false" else "light"
 
     def at(self, root: Any, state: str) -> None:
         """Look at it now; `root` is its element, `state` what it shows."""
         self.page.mouse.move(2, 2)
-        for theme in THEMES:
-            self.set_theme(theme)
+        # The theme that is on comes first: to change it takes the page longer than all the rest.
+        first, second = self._theme, THEMES[self._theme == THEMES[0]]
+        for theme in (first, second):
+            if theme != self._theme:
+                self.set_theme(theme)
+                self._theme = theme
             for width in WIDTHS:
                 root.evaluate("(root, width) => { root.style.width = `${width}px` }", width)
                 # The page's own measuring takes a frame, and what it draws then another.
@@ -58,10 +63,13 @@ class Look:
                     self._photograph(root, f"{state.replace(' ', '-')}-{theme}-{width}.png")
             root.evaluate("root => { root.style.width = '' }")
             # Another theme has other colours, and nothing else.
-            rules = {} if theme == THEMES[0] else {"runOnly": ["color-contrast"]}
+            rules = {} if theme == first else {"runOnly": ["color-contrast"]}
             serious = self._serious(root, rules)
             assert serious == [], f"{state}, {theme}: {serious}"
-        self.set_theme("light")
+
+    def done(self) -> None:
+        """As whoever comes next expects it."""
+        self.set_theme(THEMES[0])
 
     def _serious(self, root: Any, rules: dict[str, Any]) -> list[Any]:
         if not self.page.evaluate("() => 'axe' in window"):
