@@ -2,13 +2,14 @@
 #
 #   make demo     a real sweep on real data, in under a minute
 #   make test     every test (quick: the fast ones; lint: style, types, import floors; bench: speed beside peers)
+#   make browser  the dashboard in a real JupyterLab, driven by Chromium
 #   make js       the dashboard's front end, checked, tested and built (make demo builds it where Node is)
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test quick lint format notebooks screenshots bench js wheel clean help
+.PHONY: demo test quick lint format notebooks screenshots bench browser chromium js wheel clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -18,10 +19,10 @@ demo: $(VENV)/.installed
 	@$(BIN)/sweepwidget --store $${SWEEPWIDGET_STORE:-sweepwidget-data/demo.db} demo
 
 test: $(VENV)/.test
-	$(BIN)/pytest -n $${TEST_WORKERS:-2} --dist loadgroup
+	$(BIN)/pytest -n $${TEST_WORKERS:-2} --dist loadgroup --ignore tests/browser
 
 quick: $(VENV)/.test
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow" --ignore tests/browser
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -36,9 +37,17 @@ format: $(VENV)/.lint
 notebooks: $(VENV)/.test
 	$(BIN)/pytest tests/test_notebooks.py
 
-screenshots: $(VENV)/.docs
-	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -y -q chromium; }
+browser: $(VENV)/.test $(VENV)/.browser chromium js/node_modules/.installed
+	cd js && npm run --silent build
+	$(BIN)/pytest tests/browser js/test/test_page.py tests/test_report.py
+
+screenshots: $(VENV)/.browser chromium js/node_modules/.installed
+	cd js && npm run --silent build
 	$(BIN)/python notebooks/screenshot.py
+
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	  || { apt-get update -q && apt-get install -y -q --no-install-recommends chromium; }
 
 js: js/node_modules/.installed
 	cd js && npm run --silent check && npm run --silent test && npm run --silent build
@@ -68,6 +77,6 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install -q -e .
 	@touch $@
 
-$(VENV)/.test $(VENV)/.lint $(VENV)/.bench $(VENV)/.docs: $(VENV)/.%: $(VENV)/.installed
+$(VENV)/.test $(VENV)/.lint $(VENV)/.bench $(VENV)/.browser: $(VENV)/.%: $(VENV)/.installed
 	$(BIN)/pip install -q --group $*
 	@touch $@

@@ -61,7 +61,7 @@ class Dashboard(anywidget.AnyWidget):
     _esm = tr.Unicode().tag(sync=True)
     _css = tr.Unicode().tag(sync=True)
     sweep_id = tr.Unicode(read_only=True, help="The sweep; '' as long as there is only a draft.").tag(sync=True)
-    panel = tr.Unicode("dashboard", read_only=True, help="What it shows.").tag(sync=True)
+    panel = tr.Unicode(read_only=True, help="What it shows.").tag(sync=True)
     status = tr.Unicode(read_only=True, help="PENDING, RUNNING, PAUSED, FINISHED, CANCELED.").tag(sync=True)
     best = tr.Dict(
         default_value=None,
@@ -88,7 +88,6 @@ class Dashboard(anywidget.AnyWidget):
         self._desk = Desk(store, row.id if row is not None else None, _Face(self))
         self._snapshot = _Snapshot(self)
         super().__init__(_esm=assets.module(), _css=assets.style(), **traits)
-        self.set_trait("panel", self._panel)
         if row is not None:
             self._tell(sweep_id=row.id, status=row.state.value, config=dict(row.config))
         elif config is not None:
@@ -98,6 +97,16 @@ class Dashboard(anywidget.AnyWidget):
         with contextlib.suppress(AttributeError):  # not every comm tells
             self.comm.on_close(lambda _: self._desk.close())
         self._desk.open()
+
+    # The page reads them once, when the comm opens: by then they must be right.
+
+    @tr.default("panel")
+    def _its_panel(self) -> str:
+        return self._panel
+
+    @tr.default("best")
+    def _none_yet(self) -> None:  # of Dict(None) traitlets makes {}
+        return None
 
     # -- for the user -------------------------------------------------------------------------------------------
 

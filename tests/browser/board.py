@@ -70,7 +70,7 @@ class Board:
     def redrawn(self, before: str) -> str:
         """Wait until the plot has another picture than before; which."""
         self.page.wait_for_function(
-            f"([element, before]) => ![\"\", before].includes(({INK})(element))",
+            f'([element, before]) => !["", before].includes(({INK})(element))',
             arg=[self.part("curves").element_handle(), before],
         )
         return self.picture()

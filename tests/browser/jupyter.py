@@ -37,10 +37,12 @@ def jupyter(root: Path) -> Iterator[str]:
     settings.mkdir(parents=True, exist_ok=True)
     (settings / "page_config.json").write_text(json.dumps({"disabledExtensions": {NEWS: True}}), "utf-8")
     server = subprocess.Popen(
-        [sys.executable, "-m", "notebook", "--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1"]
-        + [f"--ServerApp.root_dir={root}", "--IdentityProvider.token="]
-        + ["--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"]
-        + ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
+        [
+            *(sys.executable, "-m", "notebook", "--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1"),
+            *(f"--ServerApp.root_dir={root}", "--IdentityProvider.token="),
+            *("--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"),
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        ],
         env=mine | env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -96,8 +98,7 @@ class Notebook:
         self.page.goto(f"{self._address}/doc/tree/{Path(self._name).parent / name}")
         self.page.wait_for_function(f"window.{WIDGET}?.sessionContext != null", timeout=60_000)
         self.page.evaluate(f"async () => {{ await {WIDGET}.context.ready; }}")
-        dialog = self.page.get_by_role("dialog")  # Jupyter asks which kernel it should be
-        dialog.get_by_role("button", name="No Kernel").click()
+        self.page.locator(".jp-Dialog .jp-mod-reject").click()  # it asks for one, as it has none of that name
 
     def start(self, cell: int) -> None:
         """Run a cell and do not wait for it."""
@@ -109,6 +110,10 @@ class Notebook:
     def start_all(self) -> None:
         """What "Run All" does: every cell is sent at once."""
         self.page.evaluate("() => void jupyterapp.commands.execute('notebook:run-all-cells')")
+
+    def run_all(self) -> None:
+        """Run every cell to its end."""
+        self.page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-all-cells'); }")
 
     def wait(self, cell: int, timeout_s: float = 60.0) -> str:
         """Wait until a cell has run; returns what it said. An error of the cell is one of the test."""
@@ -166,7 +171,9 @@ class Notebook:
 
     def without_subshells(self) -> None:
         """From here on the kernel is as ipykernel 6 is: what widgets say waits while a cell runs."""
-        self.page.evaluate(f"() => {{ const w = {WIDGET}; w.sessionContext.session.kernel.commsOverSubshells = 'disabled'; }}")
+        self.page.evaluate(
+            f"() => {{ const w = {WIDGET}; w.sessionContext.session.kernel.commsOverSubshells = 'disabled'; }}"
+        )
 
     def save(self) -> dict[str, Any]:
         """Save; returns the notebook as it lies on disk."""

@@ -6,7 +6,6 @@ import time
 
 from browser.board import Board, runs_of, sweep_of, until
 from browser.cells import AGENT, DASHBOARD, QUICK, TRAIN, sweep
-
 from sweepwidget.model import SweepState
 
 
@@ -17,7 +16,9 @@ def test_agents_work_without_a_cell_that_runs(notebook):
     for cell in range(1, 5):
         lab.run(cell)
     board = Board(lab)
-    assert [text.split(" ·")[0] for text in board.root.get_by_label("Function").locator("option").all_inner_texts()] == [
+    assert [
+        text.split(" ·")[0] for text in board.root.get_by_label("Function").locator("option").all_inner_texts()
+    ] == [
         "train",
         "other",
     ]
@@ -88,7 +89,9 @@ def test_a_sweep_is_paused_resumed_and_stopped_while_its_cell_runs(notebook):
     board.part("resume").click()
     board.said("Running")
     board.answered()
-    board.page.wait_for_function("n => document.querySelectorAll('[data-testid=sw-run-row]').length > n", arg=min(paused, 8))
+    board.page.wait_for_function(
+        "n => document.querySelectorAll('[data-testid=sw-run-row]').length > n", arg=min(paused, 8)
+    )
 
     clicked = time.time()
     board.part("stop").click()
@@ -108,7 +111,7 @@ def test_a_sweep_is_paused_resumed_and_stopped_while_its_cell_runs(notebook):
 
 
 def test_stop_now_ends_what_is_running(notebook):
-    """"Stop running runs, too" ends a long run while its cell blocks, and the cell ends."""
+    """ "Stop running runs, too" ends a long run while its cell blocks, and the cell ends."""
     lab = notebook([TRAIN, sweep(parameters={"lr": {"value": 0.5}, "steps": {"value": 2000}}), DASHBOARD, AGENT])
     lab.start_all()
     board = Board(lab)

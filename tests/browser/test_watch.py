@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from browser.board import Board, runs_of
 from browser.cells import AGENT, DASHBOARD, FAULTY, QUICK, TRAIN, sweep
 from browser.jupyter import WIDGET, Notebook
@@ -26,7 +27,9 @@ def finished(lasting_notebook) -> tuple[Notebook, Board]:
 
 def test_curves_are_drawn_while_runs_log(notebook):
     """Curves grow, on linear and log axes, over steps and time, smoothed, all of them or some; agents and ETA move."""
-    lab = notebook([TRAIN, sweep(parameters={"lr": {"value": 0.1}, "steps": {"value": 100}}, run_cap=100), DASHBOARD, AGENT])
+    lab = notebook(
+        [TRAIN, sweep(parameters={"lr": {"value": 0.1}, "steps": {"value": 100}}, run_cap=100), DASHBOARD, AGENT]
+    )
     lab.start_all()
     board = Board(lab)
     curves = board.part("curves")
@@ -78,7 +81,9 @@ def test_early_stopping_shows_its_rungs_and_what_it_saved(notebook):
     """Under hyperband the plot has rungs and ✕ where runs were cut, the rows say so, and progress says what was saved."""
     train = QUICK.replace("math.exp(-step * run.config.lr) + abs(run.config.lr - 0.1)", "run.config.lr")
     lr = {"values": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]}
-    hyperband = sweep(method="grid", parameters={"lr": lr}, early_terminate={"type": "hyperband", "min_iter": 2, "eta": 2})
+    hyperband = sweep(
+        method="grid", parameters={"lr": lr}, early_terminate={"type": "hyperband", "min_iter": 2, "eta": 2}
+    )
     lab = notebook([train.replace("0.002", "0.02"), hyperband, DASHBOARD, AGENT.replace("2", "1")])
     lab.start_all()
     board = Board(lab)
@@ -112,7 +117,7 @@ def test_the_best_run_stands_on_its_card(finished):
 
 def test_a_row_and_its_curve_are_found_from_each_other(finished):
     """The pointer on a row shows its curve's last point; on a curve, its row."""
-    lab, board = finished
+    _, board = finished
     board.rows("finished").first.hover()
     number = board.rows("finished").first.get_by_role("rowheader").inner_text().strip()
     tip = board.part("curves").locator(".sw-plot-tip")
@@ -131,7 +136,7 @@ def test_a_row_and_its_curve_are_found_from_each_other(finished):
 
 def test_the_table_is_sorted_filtered_and_has_the_columns_one_wants(finished):
     """Sorting, a filter expression, and the choice of columns."""
-    lab, board = finished
+    _, board = finished
     table = board.part("runs")
     table.get_by_role("button", name="lr", exact=True).click()
 
@@ -166,7 +171,7 @@ def test_the_table_is_sorted_filtered_and_has_the_columns_one_wants(finished):
 
 def test_runs_are_compared(finished):
     """Two selected runs stand beside each other with what differs."""
-    lab, board = finished
+    _, board = finished
     for row in board.rows("finished").all()[:2]:
         row.get_by_role("checkbox").check()
     board.part("runs").get_by_role("button", name="Compare (2)").click()
@@ -182,7 +187,7 @@ def test_runs_are_compared(finished):
 
 def test_a_failed_run_tells_all_about_itself(finished):
     """Its drawer has configuration, metrics, output, and the traceback with the cell it came from: as text, with colours."""
-    lab, board = finished
+    _, board = finished
     board.rows("failed").first.click()
     drawer = board.part("drawer")
     drawer.get_by_test_id("sw-tab-config").click()
@@ -209,7 +214,7 @@ def test_a_failed_run_tells_all_about_itself(finished):
 
 def test_keys_in_the_dashboard_delete_no_cell(finished):
     """`d d` with the focus on a button, a field, a choice, a box or the table is not the notebook's."""
-    lab, board = finished
+    _, board = finished
     cells = f"{WIDGET}.content.widgets.length"
     before = board.page.evaluate(cells)
     kinds = [
