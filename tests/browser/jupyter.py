@@ -28,10 +28,10 @@ WIDGET = "jupyterapp?.shell?.currentWidget"
 
 @contextlib.contextmanager
 def jupyter(root: Path) -> Iterator[str]:
-    """A Jupyter server on this machine with both front ends and nobody's settings; yields its address."""
+    """A Jupyter server on this machine with both front ends, nobody's settings and a store of its own; yields its address."""
     home = root / ".jupyter"
     env = {name: str(home / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR")}
-    env |= {"IPYTHONDIR": str(home / "ipython")}
+    env |= {"IPYTHONDIR": str(home / "ipython"), "SWEEPWIDGET_STORE": str(root / "sweeps.db")}
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB_", "SWEEPWIDGET_"))}
     settings = home / "JUPYTER_CONFIG_DIR" / "labconfig"
     settings.mkdir(parents=True, exist_ok=True)

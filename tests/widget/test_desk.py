@@ -648,8 +648,6 @@ def test_a_run_in_detail(page, sweep_id):
 
 def test_a_figure_is_plotlys_json(page, sweep_id):
     """As `sw.plot` draws it, in the buffer."""
-    import json
-
     hands = Hands(sweep_id)
     for loss in (3.0, 2.0, 1.0):
         hands.end(hands.begin(lr=loss / 4, opt={"name": "sgd"}), summary={"loss": loss})
@@ -719,7 +717,6 @@ def test_exports(page, sweep_id):
     """CSV has a column for everything, JSON marks what it cannot say, YAML and Python are the configuration."""
     import csv
     import io
-    import json
 
     hands = Hands(sweep_id)
     run = hands.begin(lr=0.5, text='a,"b"\nc')

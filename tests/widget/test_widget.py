@@ -233,6 +233,12 @@ def test_several_dashboards_and_panels(notebook):
     kinds, ids = cell.stdout.splitlines()
     assert kinds == "['config', 'agents', 'curves', 'runs'] 1"
     others = [KernelPage(notebook, id) for id in ids.split()]
+    assert [(other.first_traits["panel"], other.first_traits["best"]) for other in others] == [
+        ("config", None),
+        ("agents", None),
+        ("curves", None),
+        ("runs", None),
+    ]
     page.answer("enqueue", config={"lr": 0.5})
     for other in [page, *others]:
         other.until(lambda page: len(page.state().rows) == 1)
