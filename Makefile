@@ -39,7 +39,7 @@ notebooks: $(VENV)/.test
 
 browser: $(VENV)/.test $(VENV)/.browser chromium js/node_modules/.installed
 	cd js && npm run --silent build
-	$(BIN)/pytest tests/browser js/test/test_page.py tests/test_report.py
+	$(BIN)/pytest tests/test_report.py js/test/test_page.py tests/browser
 
 screenshots: $(VENV)/.browser chromium js/node_modules/.installed
 	cd js && npm run --silent build

@@ -29,7 +29,7 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def harness() -> Iterator[str]:
     server = subprocess.Popen(["node", "harness/serve.mjs"], cwd=JS, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
@@ -39,7 +39,7 @@ def harness() -> Iterator[str]:
     server.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
