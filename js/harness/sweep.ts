@@ -1,7 +1,7 @@
 /** A sweep that plays: runs begin, log, are stopped early, fail and end, at the pace of its ticks. */
 
 import { drawn, logged, STEPS } from "./trials";
-import type { AgentRow, Best, Config, Json, Progress, RunState, SweepInfo, SweepState } from "../src/protocol";
+import type { AgentRow, Best, Config, GoalInfo, Json, Progress, RunState, SweepInfo, SweepState } from "../src/protocol";
 import type { Row } from "./encode";
 
 export interface Run {
@@ -53,6 +53,7 @@ export class FakeSweep {
   version = 1;
   total: number | null;
   readonly hostile: boolean;
+  goals: GoalInfo[] = [{ metric: "val_loss", maximize: false, target: null }];
   readonly born: number;
   elapsed = 0;
   #agents = 0;
@@ -274,6 +275,7 @@ export class FakeSweep {
   }
 
   best(): Best | null {
+    if (this.goals.length > 1) return null;
     let best: Best | null = null;
     for (const run of this.runs) {
       if (run.state !== "finished" || run.number === 7) continue;
@@ -328,7 +330,8 @@ export class FakeSweep {
       reason: this.reason,
       failure: this.failure,
       method: "bayes",
-      goal: { metric: "val_loss", maximize: false, target: null },
+      goal: this.goals.length === 1 ? (this.goals[0] as GoalInfo) : null,
+      goals: this.goals,
       created_at: this.born,
       config_version: this.version,
       run_cap: this.total,

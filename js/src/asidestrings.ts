@@ -32,6 +32,13 @@ export const ASIDE_STRINGS = {
     retrying: "Retrying…",
     list: "Failures, by their error",
   },
+  front: {
+    title: "Best",
+    size: (n: number) => (n === 1 ? "1 run on the front" : `${n} runs on the front`),
+    select: "Select them: no other run is better in one goal without being worse in another",
+    each: "The best of each goal",
+    none: "No run has a value of every goal yet.",
+  },
   drawer: {
     title: (number: number | string) => `Run ${number}`,
     label: "Details of a run",

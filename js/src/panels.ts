@@ -15,6 +15,7 @@ export { RunMenu } from "./runs/actions";
 export { ColumnChoice } from "./runs/columnchoice";
 export { filterColumns, parseFilter } from "./runs/filter";
 export { Keys } from "./runs/keys";
+export { FrontCard } from "./shell/front";
 export { AgentMenu, Join, StartForm } from "./shell/hiring";
 export { FailureLog } from "./shell/log";
 export { HeaderMenu, StopMenu } from "./shell/menus";

@@ -161,7 +161,10 @@ export interface SweepInfo {
   /** What stopped its controller, so that it is paused; "": nothing has. `failure` tells more, `resume` tries again. */
   failure: string;
   method: string;
-  goal: { metric: string; maximize: boolean; target: number | null } | null;
+  /** The only thing that is optimised, if it is one. */
+  goal: GoalInfo | null;
+  /** All that is optimised: nothing, the one, or several at once. */
+  goals: GoalInfo[];
   created_at: Time;
   /** Counts up with every edit; `runs.config_version` says from which one a run was drawn. */
   config_version: number;
@@ -176,6 +179,12 @@ export interface SweepInfo {
   store: string;
   /** A line that joins from another notebook of this machine. */
   join: string;
+}
+
+export interface GoalInfo {
+  metric: string;
+  maximize: boolean;
+  target: number | null;
 }
 
 export interface ParameterInfo {
@@ -443,7 +452,7 @@ export interface Commands {
   failure: object;
 
   detail: { run: string };
-  /** A figure of `sweepwidget.plot`: curves, history, parallel_coordinates, importance, slice, contour, timeline, edf. */
+  /** A figure of `sweepwidget.plot`: curves, history, parallel_coordinates, importance, slice, contour, timeline, edf, pareto. */
   figure: { name: string; options: { [key: string]: Json } };
   /** The buffer is the file. */
   export: { kind: "report" | "csv" | "json" | "yaml" | "python" };

@@ -149,7 +149,9 @@ def test_the_table_is_a_grid_for_the_keyboard(show: Callable[..., Any]) -> None:
 
 
 def test_a_failed_run_can_be_reproduced_and_tried_with_the_mended_function(show: Callable[..., Any]) -> None:
-    page = show("state=running&ended=40&speed=0&view=%7B%22filter%22%3A%22state%20in%20(failed,crashed)%22%7D", width=1200)
+    page = show(
+        "state=running&ended=40&speed=0&view=%7B%22filter%22%3A%22state%20in%20(failed,crashed)%22%7D", width=1200
+    )
     assert page.get_by_role("columnheader", name="code").count() == 1
     shown = "() => [...document.querySelectorAll('[data-testid=sw-run-row]')].map(row => row.dataset.state)"
     page.wait_for_function("document.querySelectorAll('[data-testid=sw-run-row]').length > 0")
@@ -162,9 +164,8 @@ def test_a_failed_run_can_be_reproduced_and_tried_with_the_mended_function(show:
     drawer.get_by_test_id("sw-code").get_by_text("the notebook now has train@77c0").wait_for()
     drawer.get_by_test_id("sw-code").get_by_role("button").click()
     page.wait_for_function("harness.model.sent.some(content => content.type === 'retry_run')")
-    old = {row for row in page.evaluate(
-        "() => [...document.querySelectorAll('[data-testid=sw-run-row]')].filter(r => r.textContent.includes('a1f3')).map(r => r.dataset.runId)"
-    )}
+    shown = "() => [...document.querySelectorAll('[data-testid=sw-run-row]')].filter(row => row.textContent.includes('a1f3'))"
+    old = set(page.evaluate(f"({shown})().map(row => row.dataset.runId)"))
     assert {content["run"] for content in sent(page, "retry_run")} == old
 
 
@@ -186,6 +187,19 @@ def test_an_end_of_a_preview_is_dragged(show: Callable[..., Any]) -> None:
     assert row.get_by_label("min of dropout").input_value() == "0.0"
     page.get_by_role("button", name="Undo", exact=True).click()
     assert field.input_value() == before
+
+
+def test_of_several_goals_the_front_is_the_best(show: Callable[..., Any]) -> None:
+    page = show("state=finished&ended=40&speed=0&goals=2")
+    card = page.get_by_test_id("sw-best")
+    card.get_by_text("max accuracy").wait_for()
+    card.get_by_role("button", name="on the front").click()
+    said = card.get_by_role("button", name="on the front").inner_text()
+    assert len(page.evaluate("harness.model.get('selected')")) == int(said.split()[0])
+    assert page.get_by_role("columnheader", name="accuracy").count() == 1
+    page.get_by_test_id("sw-tab-figures").click()
+    page.get_by_test_id("sw-tab-pareto").wait_for()
+    page.wait_for_function("harness.model.sent.some(content => content.type === 'figure' && content.name === 'pareto')")
 
 
 def test_names_and_errors_are_text(show: Callable[..., Any]) -> None:

@@ -20,7 +20,7 @@ from .reproduction import cell, code_now
 
 OUTPUT = 64 * 1024
 """Bytes of a run's output that are shown: its end."""
-FIGURES = ("curves", "history", "parallel_coordinates", "importance", "slice", "contour", "timeline", "edf")
+FIGURES = ("curves", "history", "parallel_coordinates", "importance", "slice", "contour", "timeline", "edf", "pareto")
 
 
 def detail(store: Store, run: Run) -> dict[str, Any]:

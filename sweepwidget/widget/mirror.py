@@ -18,6 +18,7 @@ from attrs import define, field
 
 from ..autocontroller import failure_of
 from ..errors import Error
+from ..metricspec import Metric
 from ..model import ENDED, Agent, AgentId, Changes, Chunk, Run, RunId, RunState, Sweep, SweepState
 from ..process import is_alive, this_process
 from ..progress import runs_in_all
@@ -238,8 +239,7 @@ class Mirror:
         sweep, config = self.sweep, self.config
         if sweep is None or config is None:
             return None
-        metric = config.metric
-        goal = metric and {"metric": clean(metric.name), "maximize": metric.goal == "maximize", "target": metric.target}
+        goal = None if config.metric is None else _goal(config.metric)
         return {
             "id": sweep.id,
             "name": clean(config.name or sweep.id),
@@ -249,6 +249,7 @@ class Mirror:
             "failure": clean(failure_of(sweep)),
             "method": config.method,
             "goal": goal,
+            "goals": [_goal(each) for each in config.objectives],
             "created_at": sweep.created_at,
             "config_version": sweep.config_version,
             "run_cap": config.run_cap,
@@ -407,6 +408,10 @@ class Mirror:
 def _loss(agent: Agent, runs: tuple[RunId, ...]) -> dict[str, Any]:
     """How an agent went that did not leave by itself, and what it was at."""
     return {"how": "dead" if is_alive(agent.process) is False else "silent", "runs": list(runs)}
+
+
+def _goal(metric: Metric) -> dict[str, Any]:
+    return {"metric": clean(metric.name), "maximize": metric.goal == "maximize", "target": metric.target}
 
 
 def _rungs(config: SweepConfig) -> list[int]:

@@ -44,9 +44,10 @@ export function offered(names: readonly string[]): ColumnSpec[] {
 
 /** What is shown until the user chooses: less where there is less room. */
 export function defaultColumns(sweep: SweepInfo | null, names: readonly string[], width: number): string[] {
-  const metric = sweep?.goal ? [metricColumn(sweep.goal.metric, names)] : names.filter((name) => name.startsWith("summary.")).slice(0, 2);
-  const shown = ["state", ...metric, ...(names.includes("error") ? ["error"] : [])];
-  if (width > 0 && width < 480) return shown;
+  const metric = sweep?.goals.length ? sweep.goals.map((goal) => metricColumn(goal.metric, names)) : names.filter((name) => name.startsWith("summary.")).slice(0, 2);
+  const errors = names.includes("error") ? ["error"] : [];
+  if (width > 0 && width < 480) return ["state", ...metric.slice(0, 2), ...errors];
+  const shown = ["state", ...metric, ...errors];
   const searched = sweep?.parameters.filter((parameter) => !parameter.constant).map((parameter) => parameter.column) ?? [];
   const parameters = (searched.length ? searched : names.filter((name) => name.startsWith("config."))).slice(0, width > 0 && width < 720 ? 3 : MOST_PARAMETERS);
   if (width > 0 && width < 720) return [...shown, "curve", ...parameters];

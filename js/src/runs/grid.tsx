@@ -53,7 +53,7 @@ export function RunGrid({ connection, listing, columns, onCompare, onFilter, onH
   useEffect(() => () => sparks.current?.close(), []);
   const seen = useSeen(scroller);
   const metric = useComputed(() => {
-    const goal = state.sweep.value?.goal;
+    const goal = state.sweep.value?.goals[0];
     return goal ? metricColumn(goal.metric, state.runs.names.value) : null;
   });
   const specs = useComputed(() => columns.value.map((name) => (narrow.value && name === "state" ? { ...specOf(name), width: NARROW.state } : specOf(name))));
@@ -62,7 +62,7 @@ export function RunGrid({ connection, listing, columns, onCompare, onFilter, onH
 
   useLayoutEffect(() => measured(scroller.current, box), []);
   useSignalEffect(() => {
-    const goal = state.sweep.value?.goal;
+    const goal = state.sweep.value?.goals[0];
     const visible = seen.value && columns.value.includes("curve") && goal && state.known.value;
     const runs = shown.value.slice(range.value.first, range.value.end);
     sparks.current?.want(visible ? runs : [], visible ? goal.metric : null);

@@ -15,6 +15,7 @@ const WORDS = STRINGS.best;
 /** `done`: nothing is to come, and it offers what follows. */
 export function BestCard({ connection, done = false }: { connection: Connection; done?: boolean }): VNode {
   const { state } = connection;
+  if ((state.sweep.value?.goals.length ?? 0) > 1) return <Lazy name="FrontCard" quiet connection={connection} />;
   const best = state.best.value;
   const noGoal = state.sweep.value !== null && state.sweep.value.goal === null;
   return (

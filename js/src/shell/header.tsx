@@ -31,7 +31,7 @@ export function Header({ connection }: { connection: Connection }): VNode {
       {sweep && (
         <span class="sw-method" title={sweep.reason || undefined}>
           {sweep.method}
-          {sweep.goal && ` · ${STRINGS.goal(sweep.goal.maximize, sweep.goal.metric)}`}
+          {sweep.goals.length > 0 && ` · ${sweep.goals.map((goal) => STRINGS.goal(goal.maximize, goal.metric)).join(", ")}`}
         </span>
       )}
       <span class="sw-space" />
