@@ -310,6 +310,8 @@ export interface Watch {
   k?: number;
   /** These too, whatever `show` says: selected, pinned, visible ones. */
   runs?: string[];
+  /** The weight of the past in a moving average, 0 … 1; 0 or absent: none. */
+  smooth?: number;
 }
 
 /** Points of a watched metric; `reset`: forget all curves of this plot, else replace those of these runs. */
@@ -348,6 +350,11 @@ export interface Curve {
   at: At;
   /** Points before they were decimated. */
   of: number;
+  /**
+   * Smoothed before it was decimated, where that was asked for, by this weight: float64[n] at `at`. `seen` finite values went
+   * into the last one, so that the average can be continued over the points that follow.
+   */
+  smooth?: { weight: number; at: At; seen: number };
 }
 
 // -- assets ------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { Buffer, table } from "../harness/encode";
 import { provenanceRows, sourceOf, whereOf } from "../src/drawer/provenance";
-import { codesDiffer, numbersOf, rangesText } from "../src/runs/codes";
+import { numbersOf, rangesText } from "../src/drawer/codes";
+import { codesDiffer } from "../src/runs/columns";
 import { RunTable } from "../src/runtable";
 
 function runs(codes: readonly (string | undefined)[]): RunTable {

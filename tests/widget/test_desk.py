@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 import yaml
 from attrs import evolve
@@ -384,6 +385,24 @@ def test_points_are_read_once(page, sweep_id, monkeypatch):
         hands.log(run, step, step + 1)
         front.until(lambda state: all(len(plot[run.id][0]) == step + 1 for plot in state.curves.values()))  # noqa: B023
     assert reads == []
+
+
+def test_a_long_curve_is_smoothed_before_it_is_decimated(page, sweep_id):
+    """The average of all points is sent beside those that are drawn, and with it how it goes on."""
+    hands = Hands(sweep_id)
+    run = hands.begin()
+    hands.log(run, 0, 5000)
+    front = page(sweep_id)
+    front.answer("watch", plot="main", metric="loss", x="step", range=None, width=100, show="all", smooth=0.9)
+    said = front.wait(lambda said: said.head["type"] == "curves" and bool(said.head["runs"]))
+    (curve,) = said.head["runs"]
+    drawn = said.numbers(curve["at"], curve["n"]).astype(int)
+    values = np.arange(5000) / 10
+    weights = 0.9 ** np.arange(5000.0)
+    expected = [np.average(values[: step + 1], weights=weights[step::-1]) for step in drawn.tolist()]
+    assert (curve["n"] < 500, curve["smooth"]["weight"], curve["smooth"]["seen"]) == (True, 0.9, 5000)
+    np.testing.assert_allclose(expected, said.numbers(curve["smooth"]["at"], curve["n"]), rtol=1e-9)
+    assert "smooth is a number" in front.answer("watch", plot="main", metric="loss", smooth=1.5).head["message"]
 
 
 def test_another_attempt_begins_its_curve_anew(page, sweep_id):

@@ -136,6 +136,7 @@ export class CurvesModel {
       show: show === "selected" ? "none" : show,
       k: this.top.value,
       runs: show === "all" ? [] : this.#standingOut(show),
+      smooth: this.smooth.value,
     };
   }
 
@@ -159,14 +160,14 @@ export class CurvesModel {
       const watch = this.watch.value;
       const text = JSON.stringify(watch);
       if (!watch || text === asked) return;
-      const range = JSON.stringify([watch.range, watch.width]);
+      const range = JSON.stringify([watch.range, watch.width, watch.smooth]);
       const send = () => {
         asked = text;
         askedRange = range;
         this.connection.command("watch", watch);
       };
       clearTimeout(timer);
-      // Zooming and resizing go in many small steps.
+      // Zooming, resizing and smoothing go in many small steps.
       if (asked && range !== askedRange) timer = setTimeout(send, ZOOM_WAIT_MS);
       else send();
     });

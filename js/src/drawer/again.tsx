@@ -4,12 +4,12 @@ import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import type { RunDetail } from "../protocol";
 import { failures } from "../runs/columns";
-import { numbersOf, rangesText } from "../runs/codes";
 import { ASIDE_STRINGS } from "../asidestrings";
 import { STRINGS } from "../strings";
 import { CopyButton } from "../ui/copy";
 import { Icon } from "../ui/icons";
 import { reasonAgainst } from "../ui/order";
+import { numbersOf, rangesText } from "./codes";
 
 const WORDS = ASIDE_STRINGS.drawer;
 

@@ -71,3 +71,16 @@ export function failures(runs: RunTable): string[] {
   for (let row = runs.size - 1; row >= 0; row -= 1) if (isFailure(String(state(row)))) found.push(runs.id(row));
   return found;
 }
+
+/** Whether runs ran different code: as long as that is one function that never changed, nobody asks. */
+export function codesDiffer(runs: RunTable): boolean {
+  const code = runs.column("code");
+  let first: unknown;
+  for (let row = 0; row < runs.size; row += 1) {
+    const here = code(row);
+    if (here === undefined) continue;
+    first ??= here;
+    if (here !== first) return true;
+  }
+  return false;
+}

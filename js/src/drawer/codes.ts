@@ -1,19 +1,6 @@
-/** From which code runs come: as long as that is one function that never changed, nobody asks. Pure. */
+/** Which runs ran the same code. Pure. */
 
 import type { RunTable } from "../runtable";
-
-/** Whether runs ran different code. */
-export function codesDiffer(runs: RunTable): boolean {
-  const code = runs.column("code");
-  let first: unknown;
-  for (let row = 0; row < runs.size; row += 1) {
-    const here = code(row);
-    if (here === undefined) continue;
-    first ??= here;
-    if (here !== first) return true;
-  }
-  return false;
-}
 
 /** Numbers of the runs that ran this code, in order. */
 export function numbersOf(runs: RunTable, wanted: string): number[] {
