@@ -88,6 +88,9 @@ export const ASIDE_STRINGS = {
     reproduceHint: "Run this in a cell: the same configuration and seed, in the foreground and in no sweep. After an error, %debug stands where it happened.",
     reproduceCell: "A cell that runs this configuration",
     reproduceCopy: "Copy the cell",
+    reproduceInsert: "Insert it below",
+    reproduceInserted: "Inserted below",
+    reproduceFailed: "Not inserted: copy it",
   },
   notice: {
     copyAttach: "Copy the line that attaches",

@@ -23,6 +23,8 @@ type Handler<T extends FromKernel["type"]> = (message: Extract<FromKernel, { typ
 
 export interface Connection {
   readonly state: State;
+  /** For what is neither state nor command: the notebook around us. */
+  readonly model: Model;
   /** Send a command. The promise and the signals of what comes back tell how it went. */
   command<C extends keyof Commands>(name: C, args: Commands[C]): Pending<C>;
   /** Listen to a type of messages, after the state has taken them in; returns what ends it. */
@@ -55,7 +57,7 @@ export function connect(model: Model): Connection {
 
 class ModelConnection implements Connection {
   readonly state: State;
-  readonly #model: Model;
+  readonly model: Model;
   readonly #page = unique();
   readonly #orders = signal<readonly Order[]>([]);
   readonly #refusal = signal<Pending | null>(null);
@@ -74,7 +76,7 @@ class ModelConnection implements Connection {
   #lostAt = 0;
 
   constructor(model: Model) {
-    this.#model = model;
+    this.model = model;
     const view = new ViewMemory(model);
     this.state = newState(model.get("panel") ?? "dashboard", view);
     this.#readTraits();
@@ -258,7 +260,7 @@ class ModelConnection implements Connection {
 
   #readTraits(): void {
     const { state } = this;
-    const model = this.#model;
+    const model = this.model;
     batch(() => {
       state.id.value = model.get("sweep_id") ?? "";
       state.status.value = model.get("status") ?? "";
@@ -271,20 +273,20 @@ class ModelConnection implements Connection {
   }
 
   #readSelected(): void {
-    const selected = this.#model.get("selected") ?? [];
+    const selected = this.model.get("selected") ?? [];
     if (!sameList(selected, this.state.selected.peek())) this.state.selected.value = selected;
   }
 
   #writeSelected(selected: readonly string[]): void {
-    if (sameList(selected, this.#model.get("selected") ?? [])) return;
-    this.#model.set("selected", [...selected]);
-    this.#model.save_changes();
+    if (sameList(selected, this.model.get("selected") ?? [])) return;
+    this.model.set("selected", [...selected]);
+    this.model.save_changes();
   }
 
   #writeTheme(theme: Traits["theme"]): void {
-    if (theme === (this.#model.get("theme") ?? "auto")) return;
-    this.#model.set("theme", theme);
-    this.#model.save_changes();
+    if (theme === (this.model.get("theme") ?? "auto")) return;
+    this.model.set("theme", theme);
+    this.model.save_changes();
   }
 
   // -- who is there --------------------------------------------------------------------------------------------------------
@@ -307,7 +309,7 @@ class ModelConnection implements Connection {
 
   #send(content: object): void {
     try {
-      this.#model.send(content);
+      this.model.send(content);
     } catch {
       this.#detach(); // the comm is closed
     }
@@ -339,8 +341,8 @@ class ModelConnection implements Connection {
   }
 
   #listen(event: string, handler: (...args: unknown[]) => void): void {
-    this.#model.on(event, handler);
-    this.#endings.push(() => this.#model.off(event, handler));
+    this.model.on(event, handler);
+    this.#endings.push(() => this.model.off(event, handler));
   }
 }
 

@@ -1,6 +1,7 @@
 /** Hears that the kernel or the comm is gone, where the front end tells: JupyterLab and Notebook 7 do, others stay silent. */
 
 import type { Model } from "./model";
+import { property } from "./property";
 
 interface KernelSignal {
   connect(slot: (sender: unknown, args: unknown) => void): unknown;
@@ -47,14 +48,6 @@ function kernelSignal(model: Model, name: string): KernelSignal | null {
   const kernel = property(model.widget_manager, "kernel");
   const candidate = property(kernel, name);
   return isSignal(candidate) ? candidate : null;
-}
-
-function property(object: unknown, name: string): unknown {
-  try {
-    return typeof object === "object" && object !== null ? (object as { [key: string]: unknown })[name] : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function isSignal(value: unknown): value is KernelSignal {

@@ -1,23 +1,30 @@
 /** What to do about a run that failed: see it fail in the foreground, mend the function, try all that failed once more. */
 
+import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
+import { useRef } from "preact/hooks";
 import type { Connection } from "../connection";
+import { notebookOf } from "../notebook";
 import type { RunDetail } from "../protocol";
 import { failures } from "../runs/columns";
 import { ASIDE_STRINGS } from "../asidestrings";
 import { STRINGS } from "../strings";
 import { CopyButton } from "../ui/copy";
 import { Icon } from "../ui/icons";
-import { reasonAgainst } from "../ui/order";
+import { Labels, reasonAgainst } from "../ui/order";
 import { numbersOf, rangesText } from "./codes";
 
 const WORDS = ASIDE_STRINGS.drawer;
 
 /** A cell that runs this configuration alone. */
-export function Reproduce({ detail, open = false }: { detail: RunDetail; open?: boolean }): VNode | null {
+export function Reproduce({ connection, detail, open = false }: { connection: Connection; detail: RunDetail; open?: boolean }): VNode | null {
+  const root = useRef<HTMLDetailsElement>(null);
+  const inserted = useSignal(0);
   if (detail.cell === "") return null;
+  const notebook = notebookOf(connection.model);
+  const insert = () => (inserted.value = root.current && notebook?.insertBelow(root.current, detail.cell) ? 1 : 2);
   return (
-    <details class="sw-reproduce" data-testid="sw-reproduce" open={open}>
+    <details class="sw-reproduce" data-testid="sw-reproduce" open={open} ref={root}>
       <summary>{WORDS.reproduce}</summary>
       <p class="sw-hint">{WORDS.reproduceHint}</p>
       <pre class="sw-output" tabIndex={0} aria-label={WORDS.reproduceCell}>
@@ -25,6 +32,12 @@ export function Reproduce({ detail, open = false }: { detail: RunDetail; open?: 
       </pre>
       <p class="sw-row-buttons">
         <CopyButton text={() => detail.cell} label={WORDS.reproduceCopy} />
+        {notebook && (
+          <button type="button" class="sw-button" onClick={insert}>
+            <Icon name="plus" />
+            <Labels now={inserted.value} labels={[WORDS.reproduceInsert, WORDS.reproduceInserted, WORDS.reproduceFailed]} />
+          </button>
+        )}
       </p>
     </details>
   );

@@ -146,7 +146,7 @@ function ConfigTab({ connection, run, config, detail }: { connection: Connection
           {WORDS.variant}
         </button>
       </p>
-      {detail && <Reproduce detail={detail} />}
+      {detail && <Reproduce connection={connection} detail={detail} />}
     </>
   );
 }
@@ -229,7 +229,7 @@ function ErrorTab({ connection, detail }: { connection: Connection; detail: RunD
         <CopyButton text={() => pythonText(detail.config, 0)} label={WORDS.copyConfig} />
       </p>
       <RetryWithFix connection={connection} detail={detail} />
-      <Reproduce detail={detail} open />
+      <Reproduce connection={connection} detail={detail} open />
     </>
   );
 }
