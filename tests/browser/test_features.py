@@ -70,7 +70,7 @@ def test_a_range_is_dragged_and_a_front_is_shown(notebook):
     card.get_by_text("5 runs on the front").click()
     assert 5 == page.locator("[data-testid=sw-run-row][aria-selected=true]").count()
     page.get_by_test_id("sw-tab-figures").click()
-    page.get_by_test_id("sw-figures").locator(".scatterlayer .trace").first.wait_for()
+    page.get_by_test_id("sw-figures").locator(".scatterlayer .point").first.wait_for()
     page.get_by_test_id("sw-tab-config").click()
     grip = page.locator("[data-testid=sw-param-row][data-name=lr] .sw-end[data-end=max] .sw-end-grip")
     box = grip.bounding_box()
