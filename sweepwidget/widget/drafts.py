@@ -14,6 +14,7 @@ from ..errors import ConfigError
 from ..export import as_yaml
 from ..model import RunState, Sweep, SweepId, SweepState
 from ..parameters import Parameter, Space
+from ..parameters.distributions import key
 from ..parameters.spec import place
 from ..progress import runs_in_all
 from ..sources import read
@@ -127,10 +128,21 @@ def run_config(space: Space, given: Any) -> dict[str, Any]:
     ]
     if problems:
         raise ConfigError(problems)
-    return space.nest(flat)
+    return space.nest({path: _as_drawn(space.parameters.get(path), value) for path, value in flat.items()})
 
 
 _ABSENT: Any = object()
+
+
+def _as_drawn(parameter: Parameter | None, value: Any) -> Any:
+    """With the type that a draw has: JavaScript cannot say 1.0."""
+    if parameter is None:
+        return value
+    for choice in parameter.choices() or ():
+        if key(choice) == key(value):
+            return choice
+    is_float = type(value) is int and parameter.ordinal and type(parameter.ppf(0.5)) is float
+    return float(value) if is_float else value
 
 
 def _wrong(parameter: Parameter, value: Any) -> str:

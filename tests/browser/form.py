@@ -82,6 +82,7 @@ class Form:
         button = self.page.get_by_test_id("sw-apply")
         expect(button).not_to_have_attribute("aria-disabled", "true")
         button.click()
+        self.page.mouse.move(5, 5)  # the table, which may come to lie below the pointer, stands still under it
 
     def discard(self) -> None:
         self.root.get_by_role("button", name="Discard", exact=True).click()

@@ -7,10 +7,11 @@ import json
 import re
 
 import pytest
+from playwright.sync_api import expect
+
 from browser.conftest import STORE
 from browser.form import Form
 from browser.workbench import workbench
-from playwright.sync_api import expect
 
 TRAIN = """
 def train():
@@ -61,7 +62,9 @@ def test_every_distribution_is_offered_and_drawn(draft):
     """Each can be chosen, runs as it is first given, and shows 200 draws on the axis that fits it."""
     lab, form = draft
     known = json.loads(
-        lab.ask("import json; from sweepwidget.widget.forms import forms; print(json.dumps(list(forms()['distributions'])))")
+        lab.ask(
+            "import json; from sweepwidget.widget.forms import forms; print(json.dumps(list(forms()['distributions'])))"
+        )
     )
     kinds = form.root.get_by_label("Distribution of lr", exact=True).locator("option")
     assert [*known, "group"] == [kind.get_attribute("value") for kind in kinds.all()]
@@ -76,7 +79,7 @@ def test_every_distribution_is_offered_and_drawn(draft):
         if kind != "uniform":
             form.page.get_by_role("button", name="Undo", exact=True).click()
     flat = [kind for kind in spread if "uniform" in kind and not kind.startswith(("int_", "q_"))]
-    assert {kind: True for kind in flat} == {kind: spread[kind] > 24 for kind in flat}
+    assert dict.fromkeys(flat, True) == {kind: spread[kind] > 24 for kind in flat}
     form.become("lr", "log_uniform_values")
     form.put("min of lr", "1e-5")
     form.put("max of lr", "1.0")
@@ -175,10 +178,14 @@ WRONG = [
     {"method": "random", "parameters": {"lr": {"value": 1, "condition": {"nobody": 1}}}},
     {"method": "random", "parameters": {"opt": {"parameters": {"lr": {"min": 3.0, "max": 1.0}}}}},
 ]
+
+
 def test_what_is_wrong_is_said_in_pythons_words(draft):
     """Whatever `sw.sweep` would raise stands beside the field, word by word, and nothing can be created from it."""
     lab, form = draft
-    raised = ast.literal_eval(lab.ask(f"%%capture\nraised = [problems(config) for config in {WRONG!r}]") or lab.ask("raised"))
+    raised = ast.literal_eval(
+        lab.ask(f"%%capture\nraised = [problems(config) for config in {WRONG!r}]") or lab.ask("raised")
+    )
     for config, problems in zip(WRONG, raised, strict=True):
         form.write("Python", repr(config))
         form.view("Form")

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import expect
+
 from browser.conftest import HARMLESS
 from browser.jupyter import WIDGET, Notebook
 
@@ -23,7 +25,9 @@ class Workbench:
         self.notebook, self._cells = notebook, cells
         self.errors: list[str] = []
         self.requests: list[str] = []
-        notebook.page.on("pageerror", lambda error: HARMLESS.search(str(error)) or self.errors.append(str(error)))
+        notebook.page.on(
+            "pageerror", lambda error: HARMLESS.search(str(error)) or self.errors.append(error.stack or str(error))
+        )
         notebook.page.on("request", lambda request: self.requests.append(request.url))
 
     @contextlib.contextmanager
@@ -32,10 +36,13 @@ class Workbench:
         if before:
             self.notebook.run(self.notebook.add(before))
         self.notebook.run(self.notebook.add(f"dash = {dashboard}\ndash"))
-        self.notebook.page.get_by_test_id("sw-root").wait_for()
-        yield self.notebook
-        self.notebook.ask("dash.close()")
-        self.notebook.page.evaluate(CUT, self._cells)
+        try:
+            self.notebook.page.get_by_test_id("sw-root").wait_for()
+            yield self.notebook
+        finally:
+            self.notebook.page.mouse.move(5, 5)
+            self.notebook.ask("dash.close()")
+            self.notebook.page.evaluate(CUT, self._cells)
         said, self.errors[:] = list(self.errors), []
         assert [] == said
 
@@ -45,7 +52,8 @@ def workbench(browser: Any, server: tuple[str, Path], name: str, cells: Sequence
     """A notebook of which these cells have been run."""
     address, root = server
     page = browser.new_page(viewport={"width": 1200, "height": 1100})
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(20_000)
+    expect.set_options(timeout=20_000)
     notebook = Notebook(page, address, root, f"{name}/n.ipynb", cells)
     bench = Workbench(notebook, len(cells))
     for cell in range(len(cells)):

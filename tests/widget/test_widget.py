@@ -359,6 +359,13 @@ def test_whatever_is_in_a_sweep_is_text_in_the_snapshot(wandb):
         assert set(names) <= allowed.get(tag, set())
 
 
+def test_a_dashboard_begins_without_a_best_run():
+    """Not with an empty one: the page that is drawn before the store was read would show it."""
+    from sweepwidget.widget.dashboard import Dashboard
+
+    assert Dashboard.class_traits()["best"].default() is None
+
+
 def test_a_front_end_that_is_not_built_is_explained(wandb, tmp_path, monkeypatch):
     """The error says what to run."""
     from sweepwidget import errors

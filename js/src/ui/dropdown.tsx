@@ -26,17 +26,16 @@ export function Dropdown(props: DropdownProps): VNode {
   const { label, text, icon, testid, className = "", role = "dialog", align = "start", arrow = true, disabled = "" } = props;
   const button = useRef<HTMLButtonElement>(null);
   const open = useSignal(false);
-  const closedAt = useRef(0);
+  const wasOpen = useRef(false);
   const close = () => {
     if (!open.peek()) return;
-    closedAt.current = performance.now();
     open.value = false;
     button.current?.focus({ preventScroll: true });
   };
   // A press on the button closes what is open before the click arrives; the click must not open it again.
   const toggle = () => {
-    if (disabled || performance.now() - closedAt.current < 250) return;
-    open.value = !open.value;
+    if (!disabled) open.value = !open.value && !wasOpen.current;
+    wasOpen.current = false;
   };
   return (
     <>
@@ -51,6 +50,7 @@ export function Dropdown(props: DropdownProps): VNode {
         title={disabled || label}
         data-testid={testid}
         tabIndex={props.tabIndex}
+        onPointerDown={() => (wasOpen.current = open.peek())}
         onClick={toggle}
       >
         {icon && <Icon name={icon} />}
