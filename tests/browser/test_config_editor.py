@@ -89,7 +89,7 @@ def test_every_distribution_is_offered_and_drawn(draft):
 
 def test_parameters_are_added_renamed_nested_and_removed(draft):
     """Conditions follow the name of the parameter they ask for; a name that is taken waits in its field."""
-    lab, form = draft
+    _, form = draft
     form.act("dropout", "Remove dropout")
     assert ["lr", "batch_size"] == form.names()
     form.page.get_by_test_id("sw-param-add").click()
