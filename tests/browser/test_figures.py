@@ -152,7 +152,7 @@ def test_files_are_taken_along(lab):
         with lab.page.expect_download() as download:
             lab.page.get_by_test_id(f"sw-export-{kind}").click()
         files[kind] = Path(download.value.path()).read_text("utf-8")
-        assert download.value.suggested_filename.endswith({"python": ".py"}.get(kind, f".{kind}"))
+        assert download.value.suggested_filename.endswith({"python": ".py", "report": ".html"}.get(kind, f".{kind}"))
     config = ast.literal_eval(lab.ask("sw.Api().sweep(sweep_id).config"))
     assert [config, config] == [yaml.safe_load(files["yaml"]), ast.literal_eval(files["python"])]
     losses = ast.literal_eval(lab.ask("[repr(r.summary['loss']) for r in sw.Api().sweep(sweep_id).runs]"))
