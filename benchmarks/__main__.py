@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import hub, import_time, kernels, log_calls, many_runs, next_run, postgres, steps, trials
+from . import dashboard, feed, hub, import_time, kernels, log_calls, many_runs, next_run, postgres, steps, trials
 
 BENCHMARKS = {
     "import": import_time.main,
@@ -16,6 +16,8 @@ BENCHMARKS = {
     "hub": hub.main,
     "kernels": kernels.main,
     "postgres": postgres.main,
+    "feed": feed.main,
+    "dashboard": dashboard.main,
 }
 
 if __name__ == "__main__":

@@ -90,6 +90,8 @@ class Mirror:
         """Provenances whose code has no name yet: who reads the store finds it."""
         self.generation = 0
         """Counts up whenever a row changes."""
+        self.turns = 0
+        """Counts up when a run comes, goes, or has another state, and when an ended one changes: not with what a run logs."""
         self._counts: Counter[RunState] = Counter()
         self._numbers: dict[AgentId, int] = {}
         """A1, A2, …: in the order they came, for good."""
@@ -114,6 +116,7 @@ class Mirror:
             self.total = runs_in_all(self.config)
             self.dirty.sweep = True
             self._best_known = False
+            self.turns += 1
         if changes.runs:
             self.generation += 1
         for run in changes.runs:
@@ -127,6 +130,8 @@ class Mirror:
 
     def _take(self, run: Run, now: float) -> None:
         old = self.runs.pop(run.id, None) if run.deleted else self.runs.get(run.id)
+        if old is None or run.deleted or run.ended or old.state is not run.state:
+            self.turns += 1
         if old is not None:
             self._counts[old.state] -= 1
         self._compare(run)

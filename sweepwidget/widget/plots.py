@@ -175,13 +175,17 @@ class Plot:
     _sent: dict[RunId, _Sent] = field(factory=dict)
     _wanted: list[RunId] = field(factory=list)
     _left_out: int = 0
-    _generation: int = -1
+    _chosen_at: int = -1
     _reset: bool = True
 
     def choose(self, mirror: Mirror) -> Sequence[Run]:
-        """The runs whose curves it shows."""
-        if self._generation != mirror.generation:
-            self._generation = mirror.generation
+        """The runs whose curves it shows.
+
+        All runs are looked at only if others may be shown than before: what running ones log only moves the k best.
+        """
+        at = mirror.generation if self.watch.show == "best" else mirror.turns
+        if self._chosen_at != at:
+            self._chosen_at = at
             chosen = self._chosen(mirror)
             self._left_out = max(len(chosen) - MOST_RUNS, 0)
             self._wanted = chosen[:MOST_RUNS]

@@ -58,11 +58,11 @@ class Hands:
         self.n += 1
         return self.store.claim(self.agent, f"{self.agent}{self.n}")
 
-    def log(self, run, start, end, key="loss", **more):
+    def log(self, run, start, end, key="loss", summary=None, **more):
         steps = range(start, end)
         columns = {key: column(steps, [step / 10 for step in steps])}
         columns["_timestamp"] = column(steps, [run.started_at + step for step in steps])
-        self.store.log(Points(run.id, run.attempt, "", start, end, columns | more))
+        self.store.log(Points(run.id, run.attempt, "", start, end, columns | more, (), summary))
 
     def end(self, run, state=R.finished, **fields):
         return self.store.finish(run.id, run.attempt, Outcome(state, **fields))
@@ -244,6 +244,43 @@ def test_ten_thousand_runs(wandb, page, sweep_id, capsys):
     assert full.rows()[-1]["config.lr"] == 0.9999
     with capsys.disabled():
         print(f"\n10 000 runs open in {took:.2f} s, {len(full.buffer) / 1e6:.1f} MB")
+
+
+@pytest.mark.parametrize("at_rest", [20, 500])
+def test_an_update_costs_what_changed(page, sweep_id, monkeypatch, at_rest):
+    """However many runs rest, and however long the curves are: rows and points that are new are read and told, once."""
+    hands = Hands(sweep_id)
+    for i in range(at_rest):
+        hands.end(hands.begin(), summary={"loss": float(i)})
+    run = hands.begin()
+    hands.log(run, 0, 5000)
+    front = page(sweep_id)
+    front.answer("watch", plot="main", metric="loss", x="step", width=400, show="all")
+    front.until(lambda state: run.id in state.curves.get("main", {}))
+    store, feed = front.desk.store, front.desk.feed
+    rows, curves, looked_at = [], [], []
+    changes, columns, cost = store.changes, store.columns, Mirror._cost
+
+    def read(*asked):
+        found = changes(*asked)
+        rows.extend(found.runs)
+        return found
+
+    monkeypatch.setattr(store, "changes", read)
+    monkeypatch.setattr(store, "columns", lambda *asked: curves.append(asked) or columns(*asked))
+    monkeypatch.setattr(Mirror, "_cost", lambda mirror, row: looked_at.append(row) or cost(mirror, row))
+    said = len(front.said)
+    for step in range(5000, 5010):
+        hands.log(run, step, step + 1, summary={"loss": step / 10})
+        front.until(lambda state: state.curves["main"][run.id][0][-1] == step)  # noqa: B023
+    new = [one for one in front.said[said:] if one.head["type"] != "alive"]
+    told = [one.head["runs"]["n"] for one in new if one.head["type"] == "delta" and "runs" in one.head]
+    points = [curve["n"] for one in new if one.head["type"] == "curve_points" for curve in one.head["runs"]]
+    assert {row.id for row in rows} == {run.id}
+    assert (len(rows), len(looked_at), curves) == (sum(told), len(rows), [])
+    assert sum(points) == 10
+    assert sum(len(one.buffer) + len(str(one.head)) for one in new) < 10 * 4000
+    assert feed.trouble == ""
 
 
 # -- curves -------------------------------------------------------------------------------------------------------------
