@@ -478,6 +478,8 @@ class SqlStore(ABC):
                 tx.execute(sql.LOGGED_SUMMARY, (offsets, text, ledger.version, points.run_id))
 
     def finish(self, run_id: RunId, attempt: int, outcome: Outcome, points: Points | None = None) -> Run:
+        if outcome.state in (PENDING, RUNNING):  # a run waits again by expire() and leave(), as another attempt
+            raise UsageError(f"run {run_id} cannot end as {outcome.state.value}")
         blocks = () if points is None else blocks_of(points)
         with self._write as tx:
             ledger = self._lock_run(tx, run_id, chunks=len(blocks))

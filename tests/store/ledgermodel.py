@@ -293,6 +293,8 @@ class LedgerModel:
         self, run_id: str, attempt: int, state: RunState, summary: Mapping[str, Any] | None, piece: Piece | None
     ) -> None:
         row = self.rows[run_id]
+        if state not in {*ENDED, R.preempted}:
+            raise errors.UsageError(state.value)
         if row.attempt != attempt:
             raise errors.Fenced(run_id)
         if row.state in ENDED or row.state is state:

@@ -57,7 +57,9 @@ which = st.integers(0, 30)
 somebody = st.integers(0, 2)
 agent = st.sampled_from(AGENTS)
 some = st.sets(which, max_size=3)
-endings = st.sampled_from([R.finished, R.finished, R.failed, R.crashed, R.killed, R.stopped, R.preempted, R.preempted])
+endings = st.sampled_from(
+    [R.finished, R.finished, R.failed, R.crashed, R.killed, R.stopped, R.preempted, R.preempted, R.pending]
+)
 limits = st.none() | st.integers(0, 3)
 pieces = st.tuples(
     st.sampled_from(["next", "next", "again", "skip", "half"]), st.sampled_from(["", ".child"]), st.integers(1, 3)

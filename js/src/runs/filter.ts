@@ -19,6 +19,7 @@ export interface Columns {
 type Token = { kind: "word" | "text" | "operator" | "("  | ")" | "," | "end"; text: string; at: number };
 
 const OPERATORS = new Set(["=", "==", "!=", "<", "<=", ">", ">=", "~", "!~"]);
+const DEEPEST = 200;
 const KEYWORDS = new Set(["and", "or", "not"]);
 const SEARCHED = ["number", "name", "id", "state", "tags", "error", "reason", "agent"];
 
@@ -66,6 +67,7 @@ function tokenized(text: string): Token[] {
 
 class Parser {
   #at = 0;
+  #depth = 0;
 
   constructor(
     private readonly tokens: readonly Token[],
@@ -101,9 +103,12 @@ class Parser {
   }
 
   #negated(): Predicate {
-    if (!this.#word("not")) return this.#term();
-    const inner = this.#negated();
-    return (row) => !inner(row);
+    if (this.#depth === DEEPEST) throw new FilterError("too many ( and not within each other", this.#peek().at);
+    this.#depth += 1;
+    const not = this.#word("not");
+    const inner = not ? this.#negated() : this.#term();
+    this.#depth -= 1;
+    return not ? (row) => !inner(row) : inner;
   }
 
   #term(): Predicate {
