@@ -54,9 +54,10 @@ def _forks() -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["faults.victims"])
     before = dict(os.environ)
+    clean = _environment() | {"PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent, TESTS)))}
     try:
         os.environ.clear()
-        os.environ.update(_environment() | {"PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent, TESTS)))})
+        os.environ.update(clean)
         forkserver.ensure_running()
     finally:
         os.environ.clear()

@@ -55,6 +55,22 @@ def test_a_zombie_is_fenced_out(any_scene, short_leases, statement):
     any_scene.check(told={**told, **lost})
 
 
+def test_a_zombie_that_wakes_amid_the_next_attempt(any_scene, short_leases):
+    """Somebody else is at its run when it wakes: neither its points nor its end become theirs."""
+    any_scene.last(rows=30, pause_s=0.05)
+    part = any_scene.part(FailPoint("LOGGED_SUMMARY", "after the commit", signal.SIGSTOP), lease_s=LEASE_S)
+    zombie = any_scene.victim(victims.agent, part)
+    stopped(zombie.pid)
+    until_then = any_scene.ledger.told()
+    other = any_scene.victim(victims.agent, any_scene.part(lease_s=LEASE_S))
+    until(lambda: any(attempt == 2 for _, attempt in any_scene.ledger.told()))
+    kill(zombie.pid, signal.SIGCONT)
+    for process in (zombie, other):
+        process.join(60)
+        assert 0 == process.exitcode
+    any_scene.check(told={**any_scene.ledger.told(), **until_then})
+
+
 def test_one_that_is_frozen_amid_a_transaction_holds_up_and_loses_nothing(scene, short_leases):
     """It holds the file's lock while it sleeps: the others wait for it, and say so where that takes long."""
     scene.last(rows=12, pause_s=0.03)

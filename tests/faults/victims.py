@@ -21,6 +21,7 @@ from sweepwidget import agentloop, participant, steering
 from sweepwidget.store import sqlite, statements
 from sweepwidget.stores import current_store, locate
 
+from . import breaks  # noqa: F401  (does so, if it is asked to)
 from .failpoints import FailPoint, arm
 from .ledger import Ledger
 
