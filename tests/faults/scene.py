@@ -131,11 +131,11 @@ class Scene:
         self._ends.append(end)
         return process
 
-    def script(self, code: str) -> subprocess.Popen[str]:
+    def script(self, code: str, **options: Any) -> subprocess.Popen[str]:
         """Python text, with `train` defined."""
         path = self.folder / f"script{len(self._ends)}.py"
         path.write_text(f"{self.ledger.source()}\nimport sweepwidget\n{code}")
-        return self.process(sys.executable, str(path))
+        return self.process(sys.executable, str(path), **options)
 
     def notebook(self, code: str) -> Kernel:
         """A kernel that has begun a cell, with `train` defined."""
