@@ -3,13 +3,14 @@
 #   make demo     a real sweep on real data, in under a minute
 #   make test     every test (quick: the fast ones; lint: style, types, import floors; bench: speed beside peers)
 #   make browser  the dashboard in a real JupyterLab, driven by Chromium
+#   make chaos    kill something every second: SECONDS=600 SEED=7 (any seed, if none is given)
 #   make js       the dashboard's front end, checked, tested and built (make demo builds it where Node is)
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test quick lint format notebooks screenshots bench browser chromium js wheel clean help
+.PHONY: demo test quick chaos lint format notebooks screenshots bench browser chromium js wheel clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -48,6 +49,9 @@ screenshots: $(VENV)/.browser chromium js/node_modules/.installed
 chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 	  || { apt-get update -q && apt-get install -y -q --no-install-recommends chromium; }
+
+chaos: $(VENV)/.test
+	PYTHONPATH=tests $(BIN)/python -m faults.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 js: js/node_modules/.installed
 	cd js && npm run --silent check && npm run --silent test && npm run --silent build
