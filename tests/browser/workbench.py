@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from browser.conftest import HARMLESS
+from browser.conftest import OURS
 from browser.jupyter import WIDGET, Notebook
 
 CUT = f"n => {{ const model = {WIDGET}.content.model.sharedModel; model.deleteCellRange(n, model.cells.length); }}"
@@ -25,9 +25,7 @@ class Workbench:
         self.notebook, self._cells = notebook, cells
         self.errors: list[str] = []
         self.requests: list[str] = []
-        notebook.page.on(
-            "pageerror", lambda error: HARMLESS.search(str(error)) or self.errors.append(error.stack or str(error))
-        )
+        notebook.page.on("pageerror", lambda error: OURS in (error.stack or "") and self.errors.append(error.stack))
         notebook.page.on("request", lambda request: self.requests.append(request.url))
 
     @contextlib.contextmanager
