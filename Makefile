@@ -4,13 +4,14 @@
 #   make test     every test (quick: the fast ones; lint: style, types, import floors; bench: speed beside peers)
 #   make browser  the dashboard in a real JupyterLab, driven by Chromium
 #   make chaos    kill something every second: SECONDS=600 SEED=7 (any seed, if none is given)
+#   make audit    known holes in what we depend on, of Python and of the front end (asks their public lists)
 #   make js       the dashboard's front end, checked, tested and built (make demo builds it where Node is)
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test quick chaos lint format notebooks screenshots bench browser chromium js wheel clean help
+.PHONY: demo test quick chaos lint format notebooks screenshots bench browser chromium audit js wheel clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -53,6 +54,10 @@ chromium:
 chaos: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python -m faults.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
+audit: $(VENV)/.audit js/node_modules/.installed
+	$(BIN)/pip-audit --skip-editable
+	cd js && npm audit --omit=optional
+
 js: js/node_modules/.installed
 	cd js && npm run --silent check && npm run --silent test && npm run --silent build
 
@@ -82,5 +87,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test $(VENV)/.lint $(VENV)/.bench $(VENV)/.browser: $(VENV)/.%: $(VENV)/.installed
+
+$(VENV)/.test $(VENV)/.lint $(VENV)/.bench $(VENV)/.docs $(VENV)/.audit: $(VENV)/.%: $(VENV)/.installed
 	$(BIN)/pip install -q --group $*
 	@touch $@

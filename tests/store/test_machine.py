@@ -48,7 +48,7 @@ CONFIGS = [{"method": "random", "controller": {"type": "local"}, "version": n} f
 CREWS = ("", "red", "blue")
 AGENTS = [(f"agent {n}", CREWS[n % 3], n == 4) for n in range(5)]
 """(name, crew, whether its process is seen to be dead)"""
-FEW = {"SqlitePlace": 60, "PostgresPlace": 12, "HubPlace": 8}
+FEW = {"SqlitePlace": 100, "PostgresPlace": 30, "HubPlace": 16}
 """Sequences that the suite looks at: as many as ten seconds are good for."""
 numbers = itertools.count(1)
 
