@@ -92,10 +92,13 @@ def _arm_postgres(kind: Any, fuse: _Fuse) -> None:
 
 def _watched_exit(fuse: _Fuse, leave: Any) -> Any:
     def __exit__(self: Any, *error: Any) -> None:
-        if fuse.lit is self and error[0] is None:
-            fuse.reached("before the commit")
-        leave(self, *error)
-        if fuse.lit is self and error[0] is None:
+        if fuse.lit is not self or error[0] is not None:
+            leave(self, *error)
+            return
+        fuse.reached("before the commit")
+        # Held on to, so that no other thread is amid a transaction of its own when this process is frozen.
+        with self._line.mutex if hasattr(self, "_line") else self._store._mutex:
+            leave(self, *error)
             fuse.reached("after the commit")
 
     return __exit__
