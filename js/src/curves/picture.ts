@@ -71,7 +71,7 @@ export function picture(curves: PlotCurves | null, wanted: Wanted): Picture {
   }
   return {
     lines: vivid > 2 * COLORED ? lines.map((line) => (line.emphasis === "running" ? { ...line, colored: false } : line)) : lines,
-    crowded: lines.filter((line) => line.emphasis === "selected").length > COLORED,
+    crowded: lines.filter(({ emphasis }) => emphasis === "selected" || emphasis === "running").length > COLORED,
     rungs: curves?.x === "step" ? rungsOf(shown, wanted.rungs) : [],
     rough: wanted.smooth > 0 && shown.some((curve) => curve.of > curve.x.length && curve.smooth?.weight !== wanted.smooth),
     hidden: hiddenPoints(lines, wanted),

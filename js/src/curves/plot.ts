@@ -230,7 +230,9 @@ export class CurvePlot {
     for (const line of picture.lines) {
       const ink = this.#inkOf(line);
       ctx.strokeStyle = ink;
-      ctx.lineWidth = (picture.crowded && line.emphasis === "selected" ? WIDTHS.plain : WIDTHS[line.emphasis]) * ratio;
+      // Where there is no GPU, a line of one pixel costs a fraction of a wider one.
+      const thin = picture.crowded && (line.emphasis === "selected" || line.emphasis === "running");
+      ctx.lineWidth = (thin ? WIDTHS.plain : WIDTHS[line.emphasis]) * ratio;
       const alpha = line.colored ? 1 : faint;
       if (line.raw !== line.y) {
         ctx.globalAlpha = alpha * 0.2;
