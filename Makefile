@@ -2,13 +2,16 @@
 #
 #   make demo     a real sweep on real data, in under a minute
 #   make test     every test (quick: the fast ones; lint: style, types, import floors; bench: speed beside peers)
+#   make browser  the dashboard in a real JupyterLab, driven by Chromium
+#   make chaos    kill something every second: SECONDS=600 SEED=7 (any seed, if none is given)
+#   make audit    known holes in what we depend on, of Python and of the front end (asks their public lists)
 #   make js       the dashboard's front end, checked, tested and built (make demo builds it where Node is)
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test quick lint format notebooks screenshots bench js wheel clean help
+.PHONY: demo test quick chaos lint format notebooks screenshots bench browser chromium audit js wheel clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -18,10 +21,10 @@ demo: $(VENV)/.installed
 	@$(BIN)/sweepwidget --store $${SWEEPWIDGET_STORE:-sweepwidget-data/demo.db} demo
 
 test: $(VENV)/.test
-	$(BIN)/pytest -n $${TEST_WORKERS:-2} --dist loadgroup
+	$(BIN)/pytest -n $${TEST_WORKERS:-2} --dist loadgroup --ignore tests/browser
 
 quick: $(VENV)/.test
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow" --ignore tests/browser
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -36,9 +39,24 @@ format: $(VENV)/.lint
 notebooks: $(VENV)/.test
 	$(BIN)/pytest tests/test_notebooks.py
 
-screenshots: $(VENV)/.docs
-	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -y -q chromium; }
+browser: $(VENV)/.test $(VENV)/.browser chromium js/node_modules/.installed
+	cd js && npm run --silent build
+	$(BIN)/pytest tests/test_report.py js/test/test_page.py tests/browser
+
+screenshots: $(VENV)/.browser chromium js/node_modules/.installed
+	cd js && npm run --silent build
 	$(BIN)/python notebooks/screenshot.py
+
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	  || { apt-get update -q && apt-get install -y -q --no-install-recommends chromium; }
+
+chaos: $(VENV)/.test
+	PYTHONPATH=tests $(BIN)/python -m faults.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+audit: $(VENV)/.audit js/node_modules/.installed
+	$(BIN)/pip-audit --skip-editable
+	cd js && npm audit --omit=optional
 
 js: js/node_modules/.installed
 	cd js && npm run --silent check && npm run --silent test && npm run --silent build
@@ -68,6 +86,8 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install -q -e .
 	@touch $@
 
-$(VENV)/.test $(VENV)/.lint $(VENV)/.bench $(VENV)/.docs: $(VENV)/.%: $(VENV)/.installed
+$(VENV)/.test $(VENV)/.lint $(VENV)/.bench $(VENV)/.browser: $(VENV)/.%: $(VENV)/.installed
+
+$(VENV)/.test $(VENV)/.lint $(VENV)/.bench $(VENV)/.docs $(VENV)/.audit: $(VENV)/.%: $(VENV)/.installed
 	$(BIN)/pip install -q --group $*
 	@touch $@

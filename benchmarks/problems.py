@@ -106,6 +106,45 @@ def rate(given):
     return 0.2 * (lr + 2.5) ** 2 + 0.05 * (wd + 4) ** 2 + 2 * (given["m"] - 0.9) ** 2 + (given["drop"] - 0.2) ** 2
 
 
+_SHEKEL_A = np.array(
+    [[4, 1, 8, 6, 3, 2, 5, 8, 6, 7], [4, 1, 8, 6, 7, 9, 3, 1, 2, 3.6]] * 2
+)  # fmt: skip
+_SHEKEL_B = np.array([1, 2, 2, 4, 4, 6, 3, 7, 5, 5]) / 10
+
+
+def shekel(given):
+    return -float((1 / (((vector(given)[:, None] - _SHEKEL_A) ** 2).sum(axis=0) + _SHEKEL_B)).sum())
+
+
+def griewank(given):
+    x = vector(given)
+    return float((x**2).sum() / 4000 - np.cos(x / np.sqrt(np.arange(1, len(x) + 1))).prod() + 1)
+
+
+def dixon_price(given):
+    x = vector(given)
+    return float((x[0] - 1) ** 2 + (np.arange(2, len(x) + 1) * (2 * x[1:] ** 2 - x[:-1]) ** 2).sum())
+
+
+def goldstein_price(given):
+    """Its logarithm, as it is usually searched."""
+    x, y = given["x0"], given["x1"]
+    a = 1 + (x + y + 1) ** 2 * (19 - 14 * x + 3 * x * x - 14 * y + 6 * x * y + 3 * y * y)
+    b = 30 + (2 * x - 3 * y) ** 2 * (18 - 32 * x + 12 * x * x + 48 * y - 36 * x * y + 27 * y * y)
+    return math.log(a * b)
+
+
+def network(given):
+    """Eight parameters of every kind, of which some matter little and two act together."""
+    rate, decay = math.log10(given["lr"]), math.log10(given["decay"])
+    batch = math.log2(given["batch"]) - 6
+    cost = 0.4 * (rate + 2.5 - 0.25 * batch) ** 2 + 0.05 * (decay + 4) ** 2
+    cost += {"cosine": 0.0, "step": 0.15, "none": 0.35}[given["schedule"]]
+    cost += {"relu": 0.1, "gelu": 0.0, "tanh": 0.3, "silu": 0.02}[given["activation"]]
+    cost += 0.02 * abs(given["layers"] - 5) + (given["dropout"] - 0.15) ** 2 + 0.01 * (given["warmup"] / 100 - 3) ** 2
+    return cost + 0.05 * math.sin(5 * rate) ** 2
+
+
 PROBLEMS: dict[str, Problem] = {
     "branin": Problem({"x0": {"min": -5.0, "max": 10.0}, "x1": {"min": 0.0, "max": 15.0}}, branin, 0.397887),
     "hartmann6": Problem(box(6, 0, 1), hartmann6, -3.32237),
@@ -146,6 +185,24 @@ PROBLEMS: dict[str, Problem] = {
             "d": {"values": [0, None, "", True]},
         },
         discrete,
+        0.0,
+    ),
+    "shekel4": Problem(box(4, 0, 10), shekel, -10.5364),
+    "griewank4": Problem(box(4, -20, 25), griewank, 0.0),
+    "dixon-price6": Problem(box(6, -5, 5), dixon_price, 0.0),
+    "goldstein-price": Problem(box(2, -2, 2), goldstein_price, math.log(3)),
+    "network8": Problem(
+        {
+            "lr": {"distribution": "log_uniform_values", "min": 1e-5, "max": 1.0},
+            "decay": {"distribution": "log_uniform_values", "min": 1e-6, "max": 0.1},
+            "batch": {"values": [16, 32, 64, 128, 256, 512]},
+            "schedule": {"values": ["none", "step", "cosine"]},
+            "activation": {"values": ["relu", "tanh", "gelu", "silu"]},
+            "layers": {"min": 1, "max": 12},
+            "dropout": {"min": 0.0, "max": 0.6},
+            "warmup": {"min": 0, "max": 1000},
+        },
+        network,
         0.0,
     ),
 }

@@ -3,11 +3,15 @@
     python benchmarks/search_quality.py                                   # everything importable, 5 seeds, one at a time
     python benchmarks/search_quality.py --agents 8 --runs 64 --seeds 10
     python benchmarks/search_quality.py --peers sweepwidget optuna-tpe --problems branin hartmann6 svc_digits
+    python benchmarks/search_quality.py --save one.npz                    # … and keep the regrets
+    python benchmarks/search_quality.py --load one.npz --picture one.svg  # report again, draw (needs matplotlib)
 
 Prints, after some numbers of finished runs, the median normalised regret per problem (0: the optimum, 1: the median of
 random configurations, not less than 0.001), its geometric mean over problems, and the mean rank (1: best) over problems
-and seeds. With agents > 1 that many runs are in flight, and their durations differ. Noise is added to what a searcher is
-told and left out of what is judged. BLAS is held to one thread.
+and seeds. Then, for each peer: on how many problems sweepwidget's mean log regret is smaller or larger, Wilcoxon's
+signed-rank test of that difference over problems, and how many runs sweepwidget needs for the peer's last result. With
+agents > 1 that many runs are in flight, and their durations differ. Noise is added to what a searcher is told and left
+out of what is judged. BLAS is held to one thread.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 from problems import PROBLEMS
+from scipy.stats import wilcoxon
 from search_peers import PEERS, importable
 from tables import TABLES, table
 
@@ -103,21 +108,92 @@ def report(peers, problems, regrets, spent, checkpoints):
         print(peers[i].ljust(12) + "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)))
 
 
+def told(peers, problems, regrets, spent, agents):
+    """Print all of it."""
+    *_, seeds, n = regrets.shape
+    print(f"\nmedian regret after {n} runs, {agents} in flight, {seeds} seeds")
+    report(peers, problems, regrets, spent, sorted({k for k in (20, 40) if k < n} | {n}))
+    if "sweepwidget" in peers:
+        against(peers, regrets)
+
+
+def against(peers, regrets):
+    """sweepwidget beside each peer: problems won and lost, the test over problems, the runs it needs."""
+    ours, logs = regrets[peers.index("sweepwidget")], np.log10(regrets[..., -1]).mean(axis=2)
+    print(f"\n{'sweepwidget beside':20}{'better':>8}{'worse':>8}{'p':>10}{'runs for its result':>22}")
+    for i, peer in enumerate(peers):
+        if peer == "sweepwidget":
+            continue
+        difference = logs[peers.index("sweepwidget")] - logs[i]
+        p = wilcoxon(difference).pvalue if np.count_nonzero(difference) else 1.0
+        reached = ours <= regrets[i, :, :, -1:]
+        needed = np.where(reached.any(axis=2), reached.argmax(axis=2) + 1, np.inf)
+        quartiles = "median {:.0f} ({:.0f}-{:.0f})".format(*np.percentile(needed, [50, 25, 75], method="nearest"))
+        print(f"{peer:20}{(difference < 0).sum():8}{(difference > 0).sum():8}{p:10.2g}{quartiles:>22}")
+
+
+def draw(path, peers, regrets, agents):
+    """The geometric mean over problems of the median regret, by finished runs."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "sweepwidget"  # the same picture from the same numbers
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    curves = np.exp(np.log(np.median(regrets, axis=2)).mean(axis=1))
+    for i in np.argsort(curves[:, -1]):
+        mine = peers[i] == "sweepwidget"
+        axes.semilogy(
+            np.arange(1, curves.shape[1] + 1),
+            curves[i],
+            label=peers[i],
+            lw=2.5 if mine else 1.3,
+            zorder=3 if mine else 2,
+        )
+    axes.set(
+        xlabel="finished runs",
+        ylabel="regret (0: optimum, 1: median random)",
+        title=f"{agents} in flight",
+        xlim=(1, None),
+    )
+    axes.grid(visible=True, alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(path, metadata={"Date": None})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=importable())
-    parser.add_argument("--problems", nargs="+", choices=[*PROBLEMS, *TABLES], default=list(PROBLEMS))
+    parser.add_argument("--problems", nargs="+", choices=[*PROBLEMS, *TABLES], default=[*PROBLEMS, *TABLES])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=60)
     parser.add_argument("--agents", type=int, default=1)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) // 2))
+    parser.add_argument("--save", metavar="FILE", help="keep the regrets")
+    parser.add_argument("--load", metavar="FILE", help="report what was kept")
+    parser.add_argument("--picture", metavar="FILE")
     given = parser.parse_args()
+    if given.load:
+        with np.load(given.load) as kept:
+            peers, problems, agents = kept["peers"].tolist(), kept["problems"].tolist(), int(kept["agents"])
+            regrets, spent = kept["regrets"], kept["spent"]
+        keep = [problems.index(name) for name in problems if name in given.problems]
+        told(peers, [problems[i] for i in keep], regrets[:, keep], spent[:, keep], agents)
+        if given.picture:
+            draw(given.picture, peers, regrets[:, keep], agents)
+        return
     for name in set(given.problems) & set(TABLES):
         table(name)  # built once, before the workers need it
     regrets, spent = compare(given.peers, given.problems, given.seeds, given.runs, given.agents, given.workers)
-    checkpoints = sorted({n for n in (20, 40) if n < given.runs} | {given.runs})
-    print(f"\nmedian regret after {given.runs} runs, {given.agents} in flight, {given.seeds} seeds")
-    report(given.peers, given.problems, regrets, spent, checkpoints)
+    if given.save:
+        np.savez(
+            given.save, regrets=regrets, spent=spent, peers=given.peers, problems=given.problems, agents=given.agents
+        )
+    told(given.peers, given.problems, regrets, spent, given.agents)
+    if given.picture:
+        draw(given.picture, given.peers, regrets, given.agents)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 from problems import Problem
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
-from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -57,6 +58,26 @@ def mlp_cancer(width, activation, rate, alpha, batch):
         return -cross_val_score(make_pipeline(StandardScaler(), model), X, y, cv=3, scoring="neg_log_loss").mean()
 
 
+def ridge_diabetes(alpha, gamma, kernel, degree):
+    model = KernelRidge(alpha=alpha, gamma=gamma, kernel=kernel, degree=degree)
+    X, y = load_diabetes(return_X_y=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some kernels are nearly singular
+        return -cross_val_score(model, 20 * X, (y - y.mean()) / y.std(), cv=3, scoring="neg_mean_absolute_error").mean()
+
+
+def forest_wine(n_estimators, max_depth, max_features, min_samples_leaf, criterion):
+    model = RandomForestClassifier(
+        n_estimators,
+        max_depth=max_depth,
+        max_features=max_features,
+        min_samples_leaf=min_samples_leaf,
+        criterion=criterion,
+        random_state=0,
+    )
+    return -cross_val_score(model, *load_wine(return_X_y=True), cv=3, scoring="neg_log_loss").mean()
+
+
 def powers(low, high, n):
     return [float(f"{value:.4g}") for value in np.logspace(low, high, n)]
 
@@ -84,6 +105,25 @@ TABLES = {
             "rate": powers(-4, -0.5, 8),
             "alpha": powers(-5, 1, 4),
             "batch": [16, 64, 200],
+        },
+    ),
+    "ridge_diabetes": (
+        ridge_diabetes,
+        {
+            "alpha": powers(-4, 3, 8),
+            "gamma": powers(-5, 1, 7),
+            "kernel": ["rbf", "laplacian", "poly", "sigmoid"],
+            "degree": [1, 2, 3],
+        },
+    ),
+    "forest_wine": (
+        forest_wine,
+        {
+            "n_estimators": [5, 10, 20, 40, 80],
+            "max_depth": [1, 2, 4, 8],
+            "max_features": [1, 2, 4, 8, 13],
+            "min_samples_leaf": [1, 2, 5, 15],
+            "criterion": ["gini", "entropy"],
         },
     ),
 }

@@ -1,6 +1,6 @@
 // Builds the dashboard into sweepwidget/static/, and fails when something has grown too big:
 //   dashboard.js       what every widget carries: the loader
-//   core.js.gz …       the dashboard, which the kernel sends once per page; panels.js.gz is evaluated when first opened
+//   core.js.gz …       the dashboard, which the kernel sends once per page; panels.js.gz is evaluated once the page stands
 //   plotly.js.gz       for the analysis figures, likewise
 //
 //   node build.mjs            everything
@@ -65,7 +65,13 @@ async function modules({ text, mark }) {
   if ([...built.keys()].sort().join() !== "core,panels,shared") throw new Error(`unexpected modules: ${[...built.keys()]}`);
   check("core", built.get("shared").length + built.get("core").length - text.length);
   check("panels", built.get("panels").length);
-  return ["shared", "panels", "core"].map((name) => [name, built.get(name)]);
+  const order = ["shared", "panels", "core"];
+  for (const [i, name] of order.entries()) {
+    // The loader knows the address of a part only once all that it names have theirs.
+    const later = order.slice(i).find((other) => built.get(name).includes(`"./${other}.js"`));
+    if (later) throw new Error(`${name} imports ${later}, which is built on it`);
+  }
+  return order.map((name) => [name, built.get(name)]);
 }
 
 function explain(metafile) {

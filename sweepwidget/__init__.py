@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from .dashboards import dashboard
     from .errors import ConfigError, ControllerError, Error, RunStopped, StoreError, SweepNotFound, UsageError
+    from .foreground import run_one
     from .media import Artifact, Audio, Histogram, Html, Image, Plotly, Table, Video
     from .public import Api
     from .session import finish, init
@@ -60,6 +61,7 @@ _HOMES = {
     "resume save setup stop stop_run sweep teardown unwatch use_artifact watch",
     "dashboards": "dashboard",
     "errors": "ConfigError ControllerError Error RunStopped StoreError SweepNotFound UsageError",
+    "foreground": "run_one",
     "media": "Artifact Audio Histogram Html Image Plotly Table Video",
     "public": "Api",
     "session": "finish init",
@@ -117,6 +119,7 @@ __all__ = [
     "restore",
     "resume",
     "run",
+    "run_one",
     "save",
     "setup",
     "share",

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .errors import RunStopped, UsageError
+from .errors import Fenced, RunStopped, UsageError
 from .loop import after_fork
 from .media import log_value, store_artifact
 from .model import Outcome, Points, Run as RunRow, RunState
@@ -280,14 +280,18 @@ class Run:
 
     def close(self, outcome: Outcome) -> RunRow:
         """Close the run in the store, with the last of what it and its forked children logged. Fenced if somebody else
-        has it by now.
+        has it by now: then what was logged since is nobody's, and is let go of too.
         """
-        points = self._last_points()
         children = others(self._spool)
-        for piece in leftovers(self._store.folder, self.id, self.attempt, self._known()) if children else ():
-            if piece.source != self._spool.source:
-                self._store.log(piece)
-        closed = self._store.finish(self._row.id, self.attempt, outcome, points)
+        try:
+            points = self._last_points()
+            for piece in leftovers(self._store.folder, self.id, self.attempt, self._known()) if children else ():
+                if piece.source != self._spool.source:
+                    self._store.log(piece)
+            closed = self._store.finish(self._row.id, self.attempt, outcome, points)
+        except Fenced:
+            self._spool.close(remove=True)
+            raise
         self._spool.close(remove=True)
         if children:
             discard(self._store.folder, self.id, self.attempt)

@@ -55,7 +55,7 @@ def _create(config: SweepConfig, entity: str | None, project: str | None, prior_
     store = current_store()
     before = [store.run(RunId(run_id.rpartition("/")[2])) for run_id in prior_runs or ()]
     row = Sweep(
-        id=SweepId(_new_id()),
+        id=SweepId(new_sweep_id()),
         config=config.to_dict(),
         seed=config.seed if config.seed is not None else secrets.randbits(31),
         project=project or config.project or os.environ.get("WANDB_PROJECT") or "uncategorized",
@@ -95,7 +95,8 @@ def _take_over(store: Store, row: Sweep, before: list[Run]) -> None:
     store.release(lease)
 
 
-def _new_id() -> str:
+def new_sweep_id() -> str:
+    """As W&B's are: eight letters and digits."""
     alphabet = "0123456789abcdefghijklmnopqrstuvwxyz"
     return "".join(secrets.choice(alphabet) for _ in range(8))
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import secrets
 import threading
+import traceback
 from concurrent.futures import Future
 
 from .errors import Error, StoreUnavailable
 from .loop import after_fork, event_loop, spawn
-from .model import SweepId, SweepState
+from .model import Sweep, SweepId, SweepState
 from .participant import participant
 from .search import OwnSearcher
 from .steering import EXPIRE_EVERY_S, Steering
@@ -25,6 +27,9 @@ REST_S = 0.004
 
 STEP_S = 0.05
 """Suggestions that would take longer than this together are made in several steps."""
+
+_FAILED = "the controller failed: "
+"""How the reason of a sweep begins that is paused because nobody can decide."""
 
 _own: dict[tuple[str, SweepId], tuple[OwnSearcher | None, OwnStopper | None]] = {}
 """Search and stopping functions that this process's user gave for a sweep: nobody else can steer it."""
@@ -79,8 +84,9 @@ class AutoController:
 
     def _pause(self, error: Exception) -> None:
         """Nobody can decide: waiting agents must be told, and the sweep can be resumed when it is mended."""
-        reason = f"the controller failed: {type(error).__name__}: {error}"
+        reason = _FAILED + (str(error) if isinstance(error, Error) else f"{type(error).__name__}: {error}")
         with contextlib.suppress(Error):
+            self.store.remember(_traceback_key(self.sweep_id, reason), "".join(traceback.format_exception(error)))
             self._tell(reason)
 
     def _tell(self, reason: str) -> None:
@@ -133,6 +139,21 @@ def own(store: Store, sweep_id: SweepId) -> tuple[OwnSearcher | None, OwnStopper
 def has_own_search(store: Store, sweep_id: SweepId) -> bool:
     """Whether this process knows the sweep's custom search function."""
     return own(store, sweep_id)[0] is not None
+
+
+def failure_of(sweep: Sweep) -> str:
+    """What stopped the sweep's controller: "ValueError: …"; "" if nothing has."""
+    failed = sweep.state is SweepState.PAUSED and sweep.reason.startswith(_FAILED)
+    return sweep.reason.removeprefix(_FAILED) if failed else ""
+
+
+def traceback_of(store: Store, sweep: Sweep) -> str:
+    """Where in the code that was; "" if nobody knows."""
+    return store.recall(_traceback_key(sweep.id, sweep.reason)) if failure_of(sweep) else ""
+
+
+def _traceback_key(sweep_id: SweepId, reason: str) -> str:
+    return f"{sweep_id}-{hashlib.sha256(reason.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 
 def _in_child() -> None:

@@ -43,13 +43,13 @@ def decimate(whole: Column, points: int) -> Column:
     edges = np.linspace(0, n - 1, buckets + 1).astype(np.int64)
     values = np.where(np.isfinite(whole.values), whole.values, 0.0)
     starts, body = edges[:-1], values[:-1]
-    low = _where_extreme(body, starts, np.minimum)
-    high = _where_extreme(body, starts, np.maximum)
+    low = where_extreme(body, starts, np.minimum)
+    high = where_extreme(body, starts, np.maximum)
     keep = np.unique(np.concatenate([low, high, [n - 1]]))
     return Column(whole.steps[keep], whole.values[keep])
 
 
-def _where_extreme(values: NDArray[np.float64], starts: NDArray[np.int64], extreme: np.ufunc) -> NDArray[np.int64]:
+def where_extreme(values: NDArray[np.float64], starts: NDArray[np.int64], extreme: np.ufunc) -> NDArray[np.int64]:
     """The first index of each bucket's extreme."""
     extremes = extreme.reduceat(values, starts)
     sizes = np.diff(np.append(starts, len(values)))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _INFERRED = ("constant", "categorical", "categorical_w_probabilities", "int_uniform", "uniform")
 """Distributions that need not be named."""
-_GRID = ("constant", "categorical", "int_uniform", "q_uniform")
+GRID_DISTRIBUTIONS = ("constant", "categorical", "int_uniform", "q_uniform")
 """Distributions that grid search takes."""
 _OPTIMISES = {"anyOf": [{"required": ["metric"]}, {"required": ["metrics"]}]}
 
@@ -66,7 +66,7 @@ def json_schema() -> dict[str, Any]:
         "$defs": {
             **{name: _distribution(name) for name in DISTRIBUTIONS},
             **_parameters("parameters", DISTRIBUTIONS),
-            **_parameters("grid_parameters", _GRID),
+            **_parameters("grid_parameters", GRID_DISTRIBUTIONS),
             "metric": _object(METRIC, FIELDS["metric"].doc),
         },
     }

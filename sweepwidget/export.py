@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,6 +43,7 @@ def leaves(config: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
             yield (key,), value
 
 
+@functools.lru_cache(4096)
 def column_name(group: str, path: Path) -> str:
     r"""The name of a parameter's or a metric's column; dots within names are escaped.
 

@@ -103,8 +103,8 @@ def _buffer(named: object, at: str) -> tuple[np.dtype[Any], int]:
 
 # -- JSON that every peer reads --------------------------------------------------------------------------------------
 
-_FLOAT = "$float"
-_MARK = re.compile(r"\$+float").fullmatch
+FLOAT_MARK = "$float"
+looks_marked = re.compile(r"\$+float").fullmatch
 """Users' keys that look like it are written with one `$` more."""
 _NAMED = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
@@ -113,7 +113,7 @@ def _dumps(head: Mapping[str, Any]) -> str:
     """Strict JSON. Users' NaN and infinities become `{"$float": "nan"}`; TypeError or ValueError for what is not JSON."""
     try:
         text = json.dumps(head, allow_nan=False, separators=(",", ":"))
-        if _FLOAT not in text:
+        if FLOAT_MARK not in text:
             return text
     except ValueError:  # a NaN, or a cycle, which raises again
         pass
@@ -122,27 +122,27 @@ def _dumps(head: Mapping[str, Any]) -> str:
 
 def _marked(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
-        return {_FLOAT: repr(value)}
+        return {FLOAT_MARK: repr(value)}
     if isinstance(value, dict):
-        return {f"${key}" if _MARK(key) else key: _marked(item) for key, item in value.items()}
+        return {f"${key}" if looks_marked(key) else key: _marked(item) for key, item in value.items()}
     return [_marked(item) for item in value] if isinstance(value, list) else value
 
 
 def _unmarked(value: Any) -> Any:
     if isinstance(value, dict):
-        if value.keys() == {_FLOAT}:
-            name = value[_FLOAT]
+        if value.keys() == {FLOAT_MARK}:
+            name = value[FLOAT_MARK]
             if not isinstance(name, str) or name not in _NAMED:
-                raise WireError(f"{_FLOAT}: expected one of {', '.join(_NAMED)}")
+                raise WireError(f"{FLOAT_MARK}: expected one of {', '.join(_NAMED)}")
             return _NAMED[name]
-        return {key[1:] if _MARK(key) else key: _unmarked(item) for key, item in value.items()}
+        return {key[1:] if looks_marked(key) else key: _unmarked(item) for key, item in value.items()}
     return [_unmarked(item) for item in value] if isinstance(value, list) else value
 
 
 def _loads(text: bytes) -> dict[str, Any]:
     try:
         head = json.loads(text, parse_constant=_no_constant)
-        head = _unmarked(head) if _FLOAT.encode() in text else head
+        head = _unmarked(head) if FLOAT_MARK.encode() in text else head
     except WireError:
         raise
     except ValueError as error:

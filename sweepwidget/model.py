@@ -181,6 +181,8 @@ class Agent:
     """Agents of one crew share a count (see `Store.allow`)."""
     leaving: bool = False
     """It was told to leave after its current run."""
+    lost: tuple[RunId, ...] | None = None
+    """What it was at when it was found dead, or silent for too long; None: it is there, or has left by itself."""
 
 
 @frozen(eq=False)

@@ -92,6 +92,11 @@ class _StandIn:
         if not _is_captured():
             self._elsewhere.flush()
 
+    def close(self) -> None:
+        """A run that closes its streams closes nobody else's."""
+        if not _is_captured():
+            self._elsewhere.close()
+
     def isatty(self) -> bool:
         return not _is_captured() and bool(self._elsewhere.isatty())
 

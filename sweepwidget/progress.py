@@ -38,7 +38,7 @@ from .progresstext import (
 )
 from .runs import summary_value
 from .sweepconfig import SweepConfig
-from .term import silent
+from .term import is_terminal, silent, write
 
 INTERVAL_S = 0.25
 """Between two drawings."""
@@ -228,8 +228,7 @@ class LogScreen:
 
     def _write(self, lines: list[str]) -> None:
         if lines:
-            self._stream.write("".join(f"{line}\n" for line in lines))
-            self._stream.flush()
+            write(self._stream, "".join(f"{line}\n" for line in lines))
 
 
 class TerminalScreen:
@@ -266,8 +265,7 @@ class TerminalScreen:
     def _write(self, lines: list[str], line: str) -> None:
         """Print lines above the one that stays. Blanks clear it, since not every terminal knows a code for that."""
         wipe = "\r" + " " * cells(self._shown) + "\r" if self._shown else ""
-        self._stream.write(wipe + "".join(f"{each}\n" for each in lines) + line)
-        self._stream.flush()
+        write(self._stream, wipe + "".join(f"{each}\n" for each in lines) + line)
         self._shown = line
 
     def _width(self) -> int:
@@ -287,7 +285,7 @@ def screen_for(stream: TextIO | None) -> Screen | None:
         return NotebookScreen()
     if stream is None:
         return None
-    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+    if not is_terminal(stream) or os.environ.get("TERM") == "dumb":
         return LogScreen(stream)
     return TerminalScreen(
         stream, colours="NO_COLOR" not in os.environ and (os.name != "nt" or "WT_SESSION" in os.environ)
@@ -296,7 +294,7 @@ def screen_for(stream: TextIO | None) -> Screen | None:
 
 def progress_for(sweep: Sweep, config: SweepConfig, count: int | None = None) -> Progress:
     """The progress of an `agent()` call for this sweep, shown where this process shows things."""
-    runs = _all_runs(config)
+    runs = runs_in_all(config)
     facts = Facts(
         sweep.id,
         config.name or "",
@@ -311,7 +309,7 @@ def progress_for(sweep: Sweep, config: SweepConfig, count: int | None = None) ->
     return progress
 
 
-def _all_runs(config: SweepConfig) -> int | None:
+def runs_in_all(config: SweepConfig) -> int | None:
     """How many runs the sweep can have; None: no end in sight."""
     size = None
     if config.method == "grid":

@@ -37,7 +37,7 @@ def provenance(function: Callable[..., Any] | None, program: str | None = None) 
     {'branch': 'main', 'commit': '05595e6…', 'dirty': True, 'remote': 'https://example.org/me/project'}
     """
     facts = {
-        "function": _function(function) if function is not None else None,
+        "function": function_facts(function) if function is not None else None,
         "program": _program(program) if program else None,
         "notebook": _notebook(),
         "git": _git(),
@@ -50,24 +50,36 @@ def provenance(function: Callable[..., Any] | None, program: str | None = None) 
     return hashlib.sha256(text.encode()).hexdigest(), text
 
 
+def code_name(text: str) -> str:
+    """Which code it was, shortly, of a provenance's text: `train@a1f3`; "" if it does not say.
+
+    >>> code_name('{"function": {"name": "__main__.train", "code": "a1f39c"}}')
+    'train@a1f3'
+    """
+    facts = json.loads(text or "{}")
+    code = facts.get("function") or facts.get("program") or {}
+    name = code.get("name", "").rpartition(".")[2] or Path(code.get("path", "")).name
+    return f"{name}@{code['code'][:4]}" if code.get("code") else ""
+
+
 # -- the code ---------------------------------------------------------------------------------------------------------
 
 
-def _function(function: Callable[..., Any]) -> Mapping[str, Any]:
+def function_facts(function: Callable[..., Any]) -> Mapping[str, Any]:
     """Its name, where it was written, its source, and the hash of what really runs (a file may have been edited)."""
     facts: dict[str, Any] = {"name": type(function).__qualname__}
     with contextlib.suppress(Exception):  # objects may answer anything to any question
-        target = _written(function)
+        target = written_function(function)
         facts["name"] = f"{target.__module__}.{target.__qualname__}"
         with contextlib.suppress(OSError, TypeError):  # written by `exec`, or in C
             facts["source"] = inspect.getsource(target)
         code = getattr(target, "__code__", None)
         if isinstance(code, CodeType):
-            facts |= {"where": _where(code.co_filename), "line": code.co_firstlineno, "code": _digest(code)}
+            facts |= {"where": where_written(code.co_filename), "line": code.co_firstlineno, "code": _digest(code)}
     return facts
 
 
-def _written(function: Callable[..., Any]) -> Any:
+def written_function(function: Callable[..., Any]) -> Any:
     """The function or class somebody wrote, below partials, decorators, methods and callable objects."""
     while isinstance(function, functools.partial):
         function = function.func
@@ -77,7 +89,7 @@ def _written(function: Callable[..., Any]) -> Any:
     return getattr(target, "__func__", target)
 
 
-def _where(filename: str) -> str:
+def where_written(filename: str) -> str:
     """`In[3]` for a notebook's cell, else the file."""
     with contextlib.suppress(Exception):  # other shells, older ones
         label = sys.modules["IPython"].get_ipython().compile.format_code_name(filename)

@@ -14,15 +14,16 @@ import re
 import secrets
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from attrs import define
+from attrs import define, evolve
 
 from . import outages
 from .active_run import Run
-from .errors import Error, Fenced, UsageError
+from .errors import Error, Fenced, RunStopped, UsageError
 from .farewell import Farewell, leave
 from .loop import after_fork
 from .model import Agent, AgentId, Outcome, Run as RunRow, RunId, RunState, SweepId
@@ -240,29 +241,13 @@ def _init_plain(
             f"init(id={run_id!r}): a run id has 1 to 64 letters, digits, '-', '_' and '.', and begins with none"
         )
     store = current_store()
-    env = os.environ
-    row = RunRow(
-        id=RunId(run_id or secrets.token_hex(4)),
-        sweep_id=None,
-        number=0,
-        config=given,
-        name=labels["name"] or env.get("WANDB_NAME", ""),
-        notes=labels["notes"] or env.get("WANDB_NOTES", ""),
-        tags=labels["tags"] or _tags(env.get("WANDB_TAGS", "").split(",")),
-        group=labels["group"] or env.get("WANDB_RUN_GROUP", ""),
-        job_type=labels["job_type"] or "",
-        project=project or env.get("WANDB_PROJECT") or "uncategorized",
-        entity=entity or env.get("WANDB_ENTITY", ""),
-        seed=secrets.randbits(31),
-    )
+    row = _plain_row(given, labels, project, entity, run_id)
     if _mode(mode) == "disabled":
         row = _disabled(row)
         run = Run(store, row, jupyter=True, disabled=True)
     else:
-        owner = Agent(AgentId(secrets.token_hex(8)), SweepId(""), this_process(), backend="init")
-        row = store.start_run(row, owner, LEASE_S)
-        run = Run(store, row, jupyter=_in_notebook(), on_finish=lambda run: _close_plain(run, owner.id))
-        participant(store).keep(owner.id, None)
+        row, owner = _begin(store, row)
+        run = Run(store, row, jupyter=_in_notebook(), on_finish=lambda run: _close_plain(run, owner))
         participant(store).add(run)
         _unclosed[run.id] = run
         atexit.register(_close_at_exit)
@@ -271,9 +256,81 @@ def _init_plain(
     return run
 
 
-def _disabled(row: RunRow) -> RunRow:
-    from attrs import evolve
+def _plain_row(
+    given: Mapping[str, Any],
+    labels: Mapping[str, Any],
+    project: str | None = None,
+    entity: str | None = None,
+    run_id: str | None = None,
+) -> RunRow:
+    env = os.environ
+    return RunRow(
+        id=RunId(run_id or secrets.token_hex(4)),
+        sweep_id=None,
+        number=0,
+        config=given,
+        name=labels.get("name") or env.get("WANDB_NAME", ""),
+        notes=labels.get("notes") or env.get("WANDB_NOTES", ""),
+        tags=labels.get("tags") or _tags(env.get("WANDB_TAGS", "").split(",")),
+        group=labels.get("group") or env.get("WANDB_RUN_GROUP", ""),
+        job_type=labels.get("job_type") or "",
+        project=project or env.get("WANDB_PROJECT") or "uncategorized",
+        entity=entity or env.get("WANDB_ENTITY", ""),
+        seed=secrets.randbits(31),
+    )
 
+
+def _begin(store: Store, row: RunRow) -> tuple[RunRow, AgentId]:
+    """The run of no sweep, begun, and who keeps it."""
+    owner = Agent(AgentId(secrets.token_hex(8)), SweepId(""), this_process(), backend="init")
+    row = store.start_run(row, owner, LEASE_S)
+    participant(store).keep(owner.id, None)
+    return row, owner.id
+
+
+@contextlib.contextmanager
+def own_trial(config: Mapping[str, Any], seed: int | None = None) -> Iterator[Trial]:
+    """A trial of no sweep: the code inside works on a run of its own with this config, which ends with it, however it ends."""
+    store = current_store()
+    row = _plain_row(config, {})
+    row, owner = _begin(store, row if seed is None else evolve(row, seed=seed))
+    outcome = Outcome(RunState.killed)
+    try:
+        with trial(store, row, frozenset(config)) as here:
+            try:
+                yield here
+                code = here.run.exit_code if here.run is not None else None
+                outcome = Outcome(RunState.failed if code else RunState.finished, code or 0)
+            except RunStopped:
+                ordered = here.run.stop_ordered if here.run is not None else None
+                outcome = Outcome(ordered[1] if ordered else RunState.killed)
+                raise
+            except Exception:
+                outcome = Outcome(RunState.failed, 1, traceback.format_exc())
+                raise
+    finally:
+        _close_trial(here, owner, outcome)
+
+
+def _close_trial(here: Trial, owner: AgentId, outcome: Outcome) -> None:
+    store, run = here.store, here.run
+    keeper = participant(store)
+    try:
+        if run is None:
+            store.finish(here.row.id, here.row.attempt, outcome)
+            return
+        run.finished = True
+        run.config._close()
+        keeper.remove(run)
+        run.close(evolve(outcome, summary=run.final_summary()))
+    except Fenced as error:
+        termwarn(f"run {here.row.id} was closed by somebody else: {error}")
+    finally:
+        keeper.forget(owner)
+        store.leave(owner)
+
+
+def _disabled(row: RunRow) -> RunRow:
     return evolve(row, name=f"dummy-{row.id}", project="dummy")
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,10 @@ from .fields import Problems, short
 
 _NOT_AN_OBJECT = "Sweep config must be parsable as a JSON object."
 _FOR_EXAMPLE = "for example {'method': 'random', 'parameters': {'lr': {'min': 0.0, 'max': 0.1}}}"
+_TOO_DEEP = "This one contains itself, or is nested too deeply."
 _SUFFIXES = (".yaml", ".yml", ".json")
+_MOST = 1_000_000
+"""Values of one configuration. With aliases a few lines of YAML can mean more than any memory holds."""
 
 
 def read(source: Any) -> dict[str, Any]:
@@ -37,9 +41,9 @@ def read(source: Any) -> dict[str, Any]:
         raise ConfigError(f"{where}{_NOT_AN_OBJECT} Got {short(loaded)}; give a dict, {_FOR_EXAMPLE}.")
     problems = Problems()
     try:
-        given: dict[str, Any] = _plain(loaded, "", problems)
+        given: dict[str, Any] = _Copy(problems).of(loaded, "")
     except RecursionError:
-        raise ConfigError(f"{_NOT_AN_OBJECT} This one contains itself, or is nested too deeply.") from None
+        raise ConfigError(f"{where}{_NOT_AN_OBJECT} {_TOO_DEEP}") from None
     problems.settle()
     return given
 
@@ -52,36 +56,45 @@ def _is_mapping(value: Any) -> bool:
     return isinstance(value, Mapping) or (hasattr(type(value), "keys") and hasattr(type(value), "__getitem__"))
 
 
-def _plain(value: Any, path: str, problems: Problems) -> Any:
-    if value is None or type(value) in (str, int, float, bool):
-        return value
-    if isinstance(value, Enum):
-        return _plain(value.value, path, problems)
-    for kind in (str, bool, int, float):
-        if isinstance(value, kind):  # np.float64 and other subclasses
-            return kind(value)
-    if hasattr(type(value), "tolist"):  # numpy, pandas and torch values, of any shape
-        return _plain(value.tolist(), path, problems)
-    if _is_mapping(value):
-        return _plain_mapping(value, path, problems)
-    if isinstance(value, (set, frozenset)):
-        value = _sorted(value)
-    if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, type, Iterator)):
-        return [_plain(item, f"{path}[{i}]", problems) for i, item in enumerate(value)]
-    problems.fail(path, f"{short(value)} cannot be written as JSON; {_mend(value)}")
-    return None
+class _Copy:
+    """Plain values in place of what was given."""
 
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._left = _MOST
 
-def _plain_mapping(mapping: Any, path: str, problems: Problems) -> dict[str, Any]:
-    plain: dict[str, Any] = {}
-    for given in mapping.keys():  # noqa: SIM118  (dict-likes without __iter__)
-        name = _plain(given, path, problems)
-        name = name if isinstance(name, str) else json.dumps(name)
-        here = f"{path}.{name}" if path else name
-        if name in plain:
-            problems.fail(here, f"given twice: as {short(given)} too")
-        plain[name] = _plain(mapping[given], here, problems)
-    return plain
+    def of(self, value: Any, path: str) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise ConfigError(f"{path}: here the configuration passes {_MOST} values, and no sweep needs so many")
+        if value is None or type(value) in (str, int, float, bool):
+            return value
+        if isinstance(value, Enum):
+            return self.of(value.value, path)
+        for kind in (str, bool, int, float):
+            if isinstance(value, kind):  # np.float64 and other subclasses
+                return kind(value)
+        if hasattr(type(value), "tolist"):  # numpy, pandas and torch values, of any shape
+            return self.of(value.tolist(), path)
+        if _is_mapping(value):
+            return self._of_mapping(value, path)
+        if isinstance(value, (set, frozenset)):
+            value = _sorted(value)
+        if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, type, Iterator)):
+            return [self.of(item, f"{path}[{i}]") for i, item in enumerate(value)]
+        self._problems.fail(path, f"{short(value)} cannot be written as JSON; {_mend(value)}")
+        return None
+
+    def _of_mapping(self, mapping: Any, path: str) -> dict[str, Any]:
+        plain: dict[str, Any] = {}
+        for given in mapping.keys():  # noqa: SIM118  (dict-likes without __iter__)
+            name = self.of(given, path)
+            name = name if isinstance(name, str) else json.dumps(name)
+            here = f"{path}.{name}" if path else name
+            if name in plain:
+                self._problems.fail(here, f"given twice: as {short(given)} too")
+            plain[name] = self.of(mapping[given], here)
+        return plain
 
 
 def _sorted(values: Iterable[Any]) -> list[Any]:
@@ -135,16 +148,18 @@ def _file(source: str | os.PathLike[str]) -> Path | None:
 def _parse(text: str, where: str) -> Any:
     if not text.strip():
         raise ConfigError(f"{where}Configuration file is empty; {_FOR_EXAMPLE} is one.")
-    if text.lstrip().startswith("{"):
-        try:
-            return json.loads(text, object_pairs_hook=_once)
-        except json.JSONDecodeError:
-            pass  # YAML's own `{a: 1}`
     import yaml
 
     try:
+        if text.lstrip().startswith("{"):
+            with suppress(json.JSONDecodeError):  # YAML's own `{a: 1}`
+                return json.loads(text, object_pairs_hook=_once)
         return yaml.load(text, _loader())  # noqa: S506  (a SafeLoader)
-    except yaml.YAMLError as error:
+    except ConfigError:
+        raise
+    except RecursionError:
+        raise ConfigError(f"{where}{_NOT_AN_OBJECT} {_TOO_DEEP}") from None
+    except Exception as error:  # YAMLError, and whatever PyYAML's makers of dates and numbers stumble over
         raise ConfigError(f"{where}not YAML: {error}") from error
 
 
@@ -166,12 +181,18 @@ def _loader() -> Any:
             node = super().compose_mapping_node(anchor)
             names: set[str] = set()
             for name, _ in node.value:
+                if not isinstance(name.value, str):
+                    continue
                 if name.value in names:
                     line = name.start_mark.line + 1
                     raise ConfigError(f"{name.value}: given twice in the YAML, again in line {line}; keep one of them")
-                if isinstance(name.value, str):
-                    names.add(name.value)
+                names.add(name.value)
             return node
+
+        def flatten_mapping(self, node: Any) -> None:
+            super().flatten_mapping(node)
+            if len(node.value) > _MOST:  # merges of merges
+                raise ConfigError(f"the YAML merges more than {_MOST} values, and no sweep needs so many")
 
     number = re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$")
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))

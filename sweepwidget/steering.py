@@ -5,6 +5,7 @@ A step costs what changed since the last one. The decision itself is `plan`, a p
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -209,8 +210,10 @@ class Steering:
             self.sweep = self.store.set_state(self.sweep.id, SweepState.FINISHED, decided.finish, self.lease)
 
     def withdraw(self) -> None:
-        """Nobody works here any more: take suggestions back that were made ahead and never begun."""
-        with self._step_lock:
+        """Nobody works here any more: take suggestions back that were made ahead and never begun. Harmless when somebody
+        else has taken over: then they are that one's.
+        """
+        with self._step_lock, contextlib.suppress(Fenced):
             if self.lease is None:
                 return
             self.refresh()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from enum import Enum
+from typing import TextIO
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 
@@ -36,12 +38,28 @@ def termerror(text: str, details: str = "") -> None:
     """Say that something failed; `details` (a traceback) follow as they are."""
     _say("ERROR ", text)
     if details and not silent():
-        print(details.rstrip(), file=sys.stderr, flush=True)
+        write(sys.stderr, f"{details.rstrip()}\n")
 
 
 def _say(level: str, text: str) -> None:
     if silent():
         return
-    fresh = "\r\x1b[K" if sys.stderr is not None and sys.stderr.isatty() else ""  # a live line may stand there
+    fresh = "\r\x1b[K" if is_terminal(sys.stderr) else ""  # a live line may stand there
     for line in text.splitlines() or [""]:
-        print(f"{fresh}sweepwidget: {level}{line}", file=sys.stderr, flush=True)
+        write(sys.stderr, f"{fresh}sweepwidget: {level}{line}\n")
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody sees it as it is written."""
+    with contextlib.suppress(ValueError):  # closed
+        return stream is not None and stream.isatty()
+    return False
+
+
+def write(stream: TextIO | None, text: str) -> None:
+    """Show it, unless the screen has gone: a terminal that was closed and a broken pipe end no agent."""
+    if stream is None:
+        return
+    with contextlib.suppress(OSError, ValueError):  # ValueError: somebody has closed the stream
+        stream.write(text)
+        stream.flush()

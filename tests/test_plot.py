@@ -15,11 +15,14 @@ from hypothesis import given, strategies as st
 
 from sweepwidget import UsageError, plot
 from sweepwidget.model import Run, RunId, RunState, Sweep, SweepId
+from sweepwidget.pareto import best_runs
 from sweepwidget.plot.axes import ticks_of
+from sweepwidget.plot.fronts import _panel
 from sweepwidget.plot.learning import _Curve
 from sweepwidget.plot.look import PALETTE, SCALE, STATES, dashes, plain, ranked_shades, run_color, spread_of
 from sweepwidget.plot.progression import _best_so_far
 from sweepwidget.plot.subject import Subject
+from sweepwidget.runs import Goal
 from sweepwidget.stores import current_store
 from sweepwidget.sweepconfig import SweepConfig
 
@@ -72,6 +75,17 @@ def named(figure, name):
 
 def notes(figure):
     return " ".join(annotation.text for annotation in figure.layout.annotations)
+
+
+BOTH = {key: value for key, value in CONFIG.items() if key != "metric"} | {
+    "metrics": [{"name": "loss", "goal": "minimize"}, {"name": "acc", "goal": "maximize"}]
+}
+
+
+def scored(*summaries):
+    return [
+        {"config": config(), "summary": dict(zip(("loss", "acc", "size"), each, strict=False))} for each in summaries
+    ]
 
 
 # -- all of them --------------------------------------------------------------------------------------------------------
@@ -552,6 +566,64 @@ def test_importance_says_what_matters_and_whether_to_trust_it(store):
     assert "60 runs" in notes(figure)
     assert "the forest predicts 9" in notes(figure)
     assert "2 runs with a value; importance needs 4" == notes(plot.importance(make(store, bowl(2), sweep_id="two")))
+
+
+def test_pareto_tells_the_front_from_what_it_dominates(store):
+    """Two goals: the front in order of the first, bounded by steps; runs without both values are in neither."""
+    runs = scored((1.0, 0.5), (2.0, 0.9), (2.5, 0.6), (0.5, 0.1), (0.4, math.nan))
+    figure = plot.pareto(make(store, runs, BOTH))
+    best, worse = named(figure, "front"), named(figure, "dominated")
+    assert [(0.5, 0.1), (1.0, 0.5), (2.0, 0.9)] == list(zip(best.x, best.y, strict=True))
+    assert [(2.5, 0.6)] == list(zip(worse.x, worse.y, strict=True))
+    (line,) = [trace for trace in figure.data if trace.mode == "lines"]
+    assert ("hv", [0.5, 1.0, 2.0]) == (line.line.shape, list(line.x))
+    assert "3 runs on the front of 4" in notes(figure)
+    assert "acc (larger is better)" == figure.layout.yaxis.title.text
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12), st.booleans(), st.booleans())
+def test_the_line_of_a_front_bounds_what_was_reached(points, up_x, up_y):
+    """No run is beyond it, whatever is minimised: at every run's x it is at least as good as the run."""
+    goals = [Goal("x", up_x), Goal("y", up_y)]
+    runs = [Run(RunId(f"r{i}"), None, i, {}, R.finished, summary={"x": x, "y": y}) for i, (x, y) in enumerate(points)]
+    subject = Subject(None, None, SweepConfig.parse(CONFIG), runs)
+    traces = list(_panel(subject, *goals, [], best_runs(runs, goals), "", alone=True))
+    line = next(trace for trace in traces if trace.mode == "lines")
+    for x, y in points:
+        reached = [
+            goals[1].cost(by) for bx, by in zip(line.x, line.y, strict=True) if goals[0].cost(bx) <= goals[0].cost(x)
+        ]
+        assert min(reached) <= goals[1].cost(y)
+    assert ("vh" if up_x else "hv") == line.line.shape
+
+
+def test_pareto_of_three_goals_is_drawn_in_pairs(store):
+    """The front is that of all three, in each panel; a choice of two is their own front."""
+    three = BOTH | {"metrics": [*BOTH["metrics"], {"name": "size"}]}
+    sweep_id = make(store, scored((1.0, 0.5, 9.0), (2.0, 0.4, 1.0), (3.0, 0.3, 2.0)), three)
+    figure = plot.pareto(sweep_id)
+    assert [("front", 2)] * 3 == [(trace.name, len(trace.x)) for trace in figure.data if trace.name == "front"]
+    assert ["x", "x2", "x3"] == [trace.xaxis for trace in figure.data if trace.name == "front"]
+    assert [1.0] == list(named(plot.pareto(sweep_id, ["loss", "acc"]), "front").x)
+    with pytest.raises(UsageError, match="'_step' is no goal of sweep s1.*; it has loss, acc, size"):
+        plot.pareto(sweep_id, ["loss", "_step"])
+
+
+@pytest.mark.parametrize("name", [name for name in FIGURES if name not in ("importance", "edf")])
+def test_marks_of_runs_carry_their_ids(store, name):
+    """So that a click in the dashboard selects them: one id for each mark."""
+    columns = {"loss": [2.0, 1.0], "acc": [0.1, 0.2]}
+    runs = [{**run, "columns": columns} for run in scored(*((x, 0.1 * x) for x in (1.0, 2.0, 3.0)))]
+    sweep_id = make(store, runs, BOTH)
+    marks = [
+        trace
+        for trace in getattr(plot, name)(sweep_id).data
+        if trace.type == "bar"
+        or (trace.mode == "markers" and trace.hovertemplate and "mean" not in trace.hovertemplate)
+    ]
+    known = {run.id for run in store.runs(SweepId(sweep_id))}
+    assert known == {each for trace in marks for each in trace.ids or ()}
+    assert all(len(trace.ids) == len(trace.x) for trace in marks)
 
 
 def test_timeline_has_a_bar_for_each_run(store):

@@ -214,8 +214,8 @@ def test_in_a_notebook(kernel):
 
 def test_cells_of_older_kernels():
     """The folder of a kernel's process is no part of where a cell's code stands."""
-    assert module._where("/tmp/ipykernel_4711/123456.py") == "cell 123456.py"
-    assert module._where("/home/me/train.py") == "/home/me/train.py"
+    assert module.where_written("/tmp/ipykernel_4711/123456.py") == "cell 123456.py"
+    assert module.where_written("/home/me/train.py") == "/home/me/train.py"
 
 
 # -- surroundings -----------------------------------------------------------------------------------------------------

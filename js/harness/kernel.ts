@@ -14,7 +14,7 @@ import type {
 } from "../src/protocol";
 import { Buffer, table } from "./encode";
 import type { FakeModel } from "./model";
-import { FakeSweep, type Run } from "./sweep";
+import { codeOf, FakeSweep, type Run } from "./sweep";
 import { drawn, logged, STEPS } from "./trials";
 
 export interface Behaviour {
@@ -173,6 +173,7 @@ export class FakeKernel {
       range: watch.range,
       reset: true,
       left_out: all.length - runs.length,
+      gone: [],
       runs: runs.map((run) => curve(run, watch, 0, buffer)),
     };
     this.say(message, buffer.joined());
@@ -382,15 +383,15 @@ function detail(run: Run, sweep: FakeSweep): RunDetail {
     ended_at: run.ended,
     config_version: run.version,
     metrics: ["loss", "val_loss", "accuracy", "epoch"],
+    code: codeOf(run.number),
+    code_now: "train@77c0",
+    cell: `# Run ${run.number} once more, in no sweep. If it fails, %debug in the next cell stands where.\nsw.run_one(\n    train,\n    {'lr': ${run.config["lr"]}, 'dataset': '${sweep.name}'},\n    seed=${1234 + run.number},\n)`,
     provenance: {
-      cell: "In[7]",
-      function: "train",
-      code: "a1f39c02",
-      git: "main@77c0d1e",
+      function: { name: "__main__.train", where: "In[7]", line: 3, code: "a1f39c02", source: "def train(config):\n    model = Net(config.layers)\n    ..." },
+      git: { branch: "main", commit: "77c0d1e5a4", dirty: true, remote: "https://example.org/lab/digits" },
+      packages: { numpy: "2.1.0", torch: "2.5.1" },
       host: "lab-2",
       python: "3.12.1",
-      source: "def train(config):\n    model = Net(config.layers)\n    ...",
-      sweep: sweep.name,
     },
   };
 }

@@ -1,6 +1,6 @@
 /**
  * The page of the harness. What it shows is said in its address:
- *   ?state=running|paused|finished|canceled|empty|pending   ?ended=14 ?total=60 ?agents=2 ?speed=1
+ *   ?state=running|paused|finished|canceled|empty|pending   ?ended=14 ?total=60 ?agents=2 ?speed=1 ?goals=2
  *   ?lost=1: the assets that were pushed never came
  *   ?kernel=busy|denied|refuses|trouble|silent|detached|static|stale  ?theme=dark ?width=850 ?panel=runs ?views=2 ?hostile=1
  * Tests reach it as `globalThis.harness`.
@@ -40,6 +40,7 @@ async function main(): Promise<void> {
           state: state.toUpperCase() as SweepState,
           hostile: asked.has("hostile"),
         });
+  if (sweep && text("goals", "1") === "2") sweep.goals.push({ metric: "accuracy", maximize: true, target: null });
   const model = new FakeModel({
     panel: text("panel", "dashboard") as Panel,
     theme: text("trait", "auto") as "auto",

@@ -1,7 +1,7 @@
 /** A sweep that plays: runs begin, log, are stopped early, fail and end, at the pace of its ticks. */
 
 import { drawn, logged, STEPS } from "./trials";
-import type { AgentRow, Best, Config, Json, Progress, RunState, SweepInfo, SweepState } from "../src/protocol";
+import type { AgentRow, Best, Config, GoalInfo, Json, Progress, RunState, SweepInfo, SweepState } from "../src/protocol";
 import type { Row } from "./encode";
 
 export interface Run {
@@ -49,9 +49,11 @@ export class FakeSweep {
   name = "mnist-lr";
   state: SweepState;
   reason = "";
+  failure = "";
   version = 1;
   total: number | null;
   readonly hostile: boolean;
+  goals: GoalInfo[] = [{ metric: "val_loss", maximize: false, target: null }];
   readonly born: number;
   elapsed = 0;
   #agents = 0;
@@ -82,6 +84,8 @@ export class FakeSweep {
   hire(backend: string): AgentRow {
     const row: AgentRow = {
       id: `agent-${(this.#agents += 1)}`,
+      number: this.#agents,
+      lost: null,
       backend,
       host: "lab-2",
       pid: 4100 + this.#agents,
@@ -254,6 +258,7 @@ export class FakeSweep {
       error: run.error || undefined,
       tags: run.tags.length ? run.tags : undefined,
       why: run.why,
+      ...(run.state === "pending" ? {} : { code: codeOf(run.number) }),
       "config.lr": run.config["lr"],
       "config.batch_size": run.config["batch_size"],
       "config.optimizer.name": optimizer["name"],
@@ -270,6 +275,7 @@ export class FakeSweep {
   }
 
   best(): Best | null {
+    if (this.goals.length > 1) return null;
     let best: Best | null = null;
     for (const run of this.runs) {
       if (run.state !== "finished" || run.number === 7) continue;
@@ -278,6 +284,10 @@ export class FakeSweep {
       best = { run: run.id, number: run.number, name: run.name, metric: "val_loss", value, config: run.config };
     }
     return best;
+  }
+
+  #byHand(): Run[] {
+    return this.runs.filter((run) => run.state === "pending" && run.why === "by hand");
   }
 
   progress(): Progress {
@@ -290,6 +300,8 @@ export class FakeSweep {
       ended,
       total: this.total,
       counts,
+      by_hand: this.#byHand().length,
+      by_hand_since: this.#byHand()[0]?.created ?? null,
       run_s: ended ? 90 : null,
       left_s: left === null || this.state !== "RUNNING" ? null : [(left / busy) * 0.8, (left / busy) * 1.3],
       elapsed_s: ended * 45 + this.elapsed,
@@ -316,8 +328,10 @@ export class FakeSweep {
       project: "digits",
       state: this.state,
       reason: this.reason,
+      failure: this.failure,
       method: "bayes",
-      goal: { metric: "val_loss", maximize: false, target: null },
+      goal: this.goals.length === 1 ? (this.goals[0] as GoalInfo) : null,
+      goals: this.goals,
       created_at: this.born,
       config_version: this.version,
       run_cap: this.total,
@@ -357,4 +371,9 @@ export class FakeSweep {
       parameters,
     };
   }
+}
+
+/** The function was mended after the twentieth run. */
+export function codeOf(number: number): string {
+  return number > 20 ? "train@77c0" : "train@a1f3";
 }

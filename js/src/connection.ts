@@ -23,6 +23,8 @@ type Handler<T extends FromKernel["type"]> = (message: Extract<FromKernel, { typ
 
 export interface Connection {
   readonly state: State;
+  /** For what is neither state nor command: the notebook around us. */
+  readonly model: Model;
   /** Send a command. The promise and the signals of what comes back tell how it went. */
   command<C extends keyof Commands>(name: C, args: Commands[C]): Pending<C>;
   /** Listen to a type of messages, after the state has taken them in; returns what ends it. */
@@ -39,11 +41,14 @@ export interface Connection {
 
 const STALE_MS = 15_000;
 const LOOK_EVERY_MS = 1000;
+/** A connection that is there again so soon was never missed. */
+const LOST_MS = 2000;
 /** A `full` that does not come is asked for again, ever more patiently: a busy kernel collects what it is asked. */
 const HELLO_AGAIN_MS = [3000, 6000, 12_000, 60_000] as const;
 /** Commands whose refusals are shown where they were asked, not in the banner. */
 const QUIET = new Set<keyof Commands>([
   "hello", "bye", "need", "watch", "unwatch", "validate", "preview", "apply", "detail", "figure", "versions", "enqueue",
+  "narrow", "failure",
 ]);
 
 export function connect(model: Model): Connection {
@@ -52,7 +57,7 @@ export function connect(model: Model): Connection {
 
 class ModelConnection implements Connection {
   readonly state: State;
-  readonly #model: Model;
+  readonly model: Model;
   readonly #page = unique();
   readonly #orders = signal<readonly Order[]>([]);
   readonly #refusal = signal<Pending | null>(null);
@@ -67,14 +72,16 @@ class ModelConnection implements Connection {
   #rests = false;
   #count = 0;
   #madeAt = Date.now();
+  /** Since when the front end has no connection to the kernel; 0: it has. */
+  #lostAt = 0;
 
   constructor(model: Model) {
-    this.#model = model;
+    this.model = model;
     const view = new ViewMemory(model);
     this.state = newState(model.get("panel") ?? "dashboard", view);
     this.#readTraits();
     this.#listen("msg:custom", (content, buffers) => this.#hear(content, buffers));
-    for (const trait of ["status", "best", "config", "glance", "theme"] as const) {
+    for (const trait of ["sweep_id", "status", "best", "config", "glance", "theme"] as const) {
       this.#listen(`change:${trait}`, () => this.#readTraits());
     }
     this.#listen("change:view", () => view.refresh());
@@ -84,7 +91,11 @@ class ModelConnection implements Connection {
     this.#endings.push(
       watchKernel(model, {
         gone: () => this.#detach(),
-        back: () => this.#hello(),
+        lost: () => this.#lose(),
+        back: () => {
+          this.#lostAt = 0;
+          this.#hello();
+        },
       }),
     );
     const timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
@@ -110,7 +121,10 @@ class ModelConnection implements Connection {
       return order;
     }
     this.#orders.value = [...this.#orders.peek(), order as unknown as Order];
-    if (!QUIET.has(name)) this.#refusal.value = null;
+    if (!QUIET.has(name)) {
+      this.#refusal.value = null;
+      this.state.notice.value = "";
+    }
     this.#send({ type: name, id: order.id, ...args });
     return order;
   }
@@ -155,6 +169,7 @@ class ModelConnection implements Connection {
     batch(() => {
       this.state.heardAt.value = Date.now();
       this.state.link.value = "live";
+      this.#lostAt = 0;
       const gap = message.type !== "full" && message.seq !== this.#seq + 1;
       this.#seq = message.seq;
       this.#take(message, buffer);
@@ -175,6 +190,9 @@ class ModelConnection implements Connection {
         return this.state.curves.replace(message, buffer);
       case "curve_points":
         return this.state.curves.extend(message, buffer);
+      case "notice":
+        this.state.notice.value = message.text;
+        return;
       case "ack":
         return this.#order(message.id)?.ack();
       case "done":
@@ -242,8 +260,9 @@ class ModelConnection implements Connection {
 
   #readTraits(): void {
     const { state } = this;
-    const model = this.#model;
+    const model = this.model;
     batch(() => {
+      state.id.value = model.get("sweep_id") ?? "";
       state.status.value = model.get("status") ?? "";
       state.best.value = readBest(model.get("best"));
       state.config.value = unmarked(model.get("config") ?? {}) as Config;
@@ -254,20 +273,20 @@ class ModelConnection implements Connection {
   }
 
   #readSelected(): void {
-    const selected = this.#model.get("selected") ?? [];
+    const selected = this.model.get("selected") ?? [];
     if (!sameList(selected, this.state.selected.peek())) this.state.selected.value = selected;
   }
 
   #writeSelected(selected: readonly string[]): void {
-    if (sameList(selected, this.#model.get("selected") ?? [])) return;
-    this.#model.set("selected", [...selected]);
-    this.#model.save_changes();
+    if (sameList(selected, this.model.get("selected") ?? [])) return;
+    this.model.set("selected", [...selected]);
+    this.model.save_changes();
   }
 
   #writeTheme(theme: Traits["theme"]): void {
-    if (theme === (this.#model.get("theme") ?? "auto")) return;
-    this.#model.set("theme", theme);
-    this.#model.save_changes();
+    if (theme === (this.model.get("theme") ?? "auto")) return;
+    this.model.set("theme", theme);
+    this.model.save_changes();
   }
 
   // -- who is there --------------------------------------------------------------------------------------------------------
@@ -290,7 +309,7 @@ class ModelConnection implements Connection {
 
   #send(content: object): void {
     try {
-      this.#model.send(content);
+      this.model.send(content);
     } catch {
       this.#detach(); // the comm is closed
     }
@@ -307,18 +326,23 @@ class ModelConnection implements Connection {
     });
   }
 
+  #lose(): void {
+    if (this.state.link.peek() === "live") this.#lostAt ||= Date.now();
+  }
+
   /** Once a second: is the kernel still heard? */
   #look(): void {
     const { link, heardAt } = this.state;
+    if (this.#lostAt && Date.now() - this.#lostAt >= LOST_MS && link.peek() === "live") link.value = "reconnecting";
     const silence = Date.now() - (heardAt.peek() || this.#madeAt);
-    if (silence > STALE_MS && link.peek() === "live") link.value = "stale";
+    if (silence > STALE_MS && (link.peek() === "live" || link.peek() === "reconnecting")) link.value = "stale";
     if (silence > STALE_MS && link.peek() === "connecting") link.value = "static";
     if (this.#hellos > 0 && !this.state.mute.peek()) this.#hello();
   }
 
   #listen(event: string, handler: (...args: unknown[]) => void): void {
-    this.#model.on(event, handler);
-    this.#endings.push(() => this.#model.off(event, handler));
+    this.model.on(event, handler);
+    this.#endings.push(() => this.model.off(event, handler));
   }
 }
 

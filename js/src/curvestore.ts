@@ -10,6 +10,15 @@ export interface CurveData {
   readonly y: Float64Array;
   /** Points before they were decimated, as far as is known. */
   readonly of: number;
+  /** Its first points smoothed by the kernel, from all that there were. */
+  readonly smooth?: Smooth;
+}
+
+export interface Smooth {
+  readonly weight: number;
+  readonly y: Float64Array;
+  /** Finite values that went into the last one. */
+  readonly seen: number;
 }
 
 export interface PlotCurves {
@@ -75,12 +84,14 @@ function decoded(curve: Curve, buffer: ArrayBuffer): CurveData {
     x: new Float64Array(buffer, curve.at, curve.n),
     y: new Float64Array(buffer, curve.at + 8 * curve.n, curve.n),
     of: curve.of,
+    ...(curve.smooth ? { smooth: { weight: curve.smooth.weight, seen: curve.smooth.seen, y: new Float64Array(buffer, curve.smooth.at, curve.n) } } : {}),
   };
 }
 
 function joined(old: CurveData | undefined, more: CurveData): CurveData {
   if (!old || old.attempt !== more.attempt) return more;
-  return { ...more, x: concatenated(old.x, more.x), y: concatenated(old.y, more.y), of: old.of + more.of };
+  const smooth = old.smooth ? { smooth: old.smooth } : {};
+  return { ...more, x: concatenated(old.x, more.x), y: concatenated(old.y, more.y), of: old.of + more.of, ...smooth };
 }
 
 function concatenated(a: Float64Array, b: Float64Array): Float64Array {

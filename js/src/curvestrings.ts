@@ -31,6 +31,7 @@ export const CURVE_STRINGS = {
   leftOut: (n: number) => `${n} more runs not drawn (at most 300)`,
   cut: "✕ stopped early",
   odd: "✕ NaN or infinite",
+  rough: "smoothed from the points drawn",
   rungs: "▾ early stopping looks here",
   point: (x: string, at: string) => `${x} ${at}`,
   raw: (value: string) => `(raw ${value})`,

@@ -80,6 +80,7 @@ function two(value: number): string {
 
 /** How long the rest takes: `18–26 min`, `40–55 s`, `2–3 h`; one number where both are the same. */
 export function rangeText([low, high]: readonly [number, number]): string {
+  if (high < 1) return "under 1 s";
   const unit = high < 90 ? 1 : high < 5400 ? 60 : high < 172_800 ? 3600 : 86_400;
   const name = { 1: "s", 60: "min", 3600: "h", 86_400: "d" }[unit];
   const [from, to] = [low, high].map((seconds) => (high / unit < 10 && unit > 60 ? Number((seconds / unit).toFixed(1)) : Math.round(seconds / unit)));

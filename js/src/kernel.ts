@@ -1,6 +1,7 @@
 /** Hears that the kernel or the comm is gone, where the front end tells: JupyterLab and Notebook 7 do, others stay silent. */
 
 import type { Model } from "./model";
+import { property } from "./property";
 
 interface KernelSignal {
   connect(slot: (sender: unknown, args: unknown) => void): unknown;
@@ -9,6 +10,8 @@ interface KernelSignal {
 
 export interface KernelNews {
   gone: () => void;
+  /** The connection is lost, and the front end tries to have it again. */
+  lost: () => void;
   /** The connection is there again; what was said meanwhile is lost. */
   back: () => void;
 }
@@ -31,6 +34,7 @@ export function watchKernel(model: Model, news: KernelNews): () => void {
   if (connectionChanged) {
     const slot = (_: unknown, status: unknown) => {
       if (status === "connected") news.back();
+      else news.lost();
     };
     connectionChanged.connect(slot);
     endings.push(() => connectionChanged.disconnect(slot));
@@ -44,14 +48,6 @@ function kernelSignal(model: Model, name: string): KernelSignal | null {
   const kernel = property(model.widget_manager, "kernel");
   const candidate = property(kernel, name);
   return isSignal(candidate) ? candidate : null;
-}
-
-function property(object: unknown, name: string): unknown {
-  try {
-    return typeof object === "object" && object !== null ? (object as { [key: string]: unknown })[name] : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function isSignal(value: unknown): value is KernelSignal {

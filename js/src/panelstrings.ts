@@ -101,7 +101,7 @@ export const PANEL_STRINGS = {
   },
   figures: {
     names: {
-      importance: "Importance", slice: "Slice", contour: "Contour", history: "History", timeline: "Timeline", edf: "EDF",
+      pareto: "Pareto", importance: "Importance", slice: "Slice", contour: "Contour", history: "History", timeline: "Timeline", edf: "EDF",
     },
     loadingAsset: "The drawing library has not come yet",
     assetFailed: "The drawing library could not be loaded",

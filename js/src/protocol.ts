@@ -158,8 +158,13 @@ export interface SweepInfo {
   state: SweepState;
   /** Why it is in this state: "grid spent (48 runs)". */
   reason: string;
+  /** What stopped its controller, so that it is paused; "": nothing has. `failure` tells more, `resume` tries again. */
+  failure: string;
   method: string;
-  goal: { metric: string; maximize: boolean; target: number | null } | null;
+  /** The only thing that is optimised, if it is one. */
+  goal: GoalInfo | null;
+  /** All that is optimised: nothing, the one, or several at once. */
+  goals: GoalInfo[];
   created_at: Time;
   /** Counts up with every edit; `runs.config_version` says from which one a run was drawn. */
   config_version: number;
@@ -174,6 +179,12 @@ export interface SweepInfo {
   store: string;
   /** A line that joins from another notebook of this machine. */
   join: string;
+}
+
+export interface GoalInfo {
+  metric: string;
+  maximize: boolean;
+  target: number | null;
 }
 
 export interface ParameterInfo {
@@ -200,6 +211,9 @@ export interface Progress {
   /** How many there will be; null: nobody knows. */
   total: number | null;
   counts: Partial<Record<RunState, number>>;
+  /** Runs that somebody added and that no agent has taken yet; since when the oldest waits. */
+  by_hand: number;
+  by_hand_since: Time | null;
   /** Of finished runs: the median; null: none has finished. */
   run_s: number | null;
   /** How long the rest will take, from … to; null where that is a guess. */
@@ -212,6 +226,8 @@ export interface Progress {
 
 export interface AgentRow {
   id: string;
+  /** A1, A2, …: in the order in which they came, for good. */
+  number: number;
   /** Agents that were started together. */
   crew: string;
   /** "thread", "kernel", "program", … */
@@ -230,6 +246,8 @@ export interface AgentRow {
   heard_at: Time | null;
   /** Steps per second of its run, over the last seconds. */
   pace: number | null;
+  /** It did not leave by itself: its process died, or it fell silent; and the runs that it was at. */
+  lost: { how: "dead" | "silent"; runs: string[] } | null;
 }
 
 export interface FunctionInfo {
@@ -245,7 +263,7 @@ export interface FunctionInfo {
  * Runs as columns. Which there are:
  *   id, number, name, state, attempt, agent, config_version, created_at, started_at, ended_at,
  *   stopping ("" or why a running run was told to stop), reason (why an ended one was), error (its last line), tags (string[]),
- *   why (what the search said of it, shortly), config.<parameter>, summary.<metric>.
+ *   why (what the search said of it, shortly), code (which it ran: `train@a1f3`), config.<parameter>, summary.<metric>.
  * Names below config. and summary. are paths: dots within one key are written `\.`, and a backslash `\\`. A column may be of
  * one kind in one message and of the other in the next; one in which no row has a value is left out.
  */
@@ -292,6 +310,8 @@ export interface Watch {
   k?: number;
   /** These too, whatever `show` says: selected, pinned, visible ones. */
   runs?: string[];
+  /** The weight of the past in a moving average, 0 … 1; 0 or absent: none. */
+  smooth?: number;
 }
 
 /** Points of a watched metric; `reset`: forget all curves of this plot, else replace those of these runs. */
@@ -330,6 +350,11 @@ export interface Curve {
   at: At;
   /** Points before they were decimated. */
   of: number;
+  /**
+   * Smoothed before it was decimated, where that was asked for, by this weight: float64[n] at `at`. `seen` finite values went
+   * into the last one, so that the average can be continued over the points that follow.
+   */
+  smooth?: { weight: number; at: At; seen: number };
 }
 
 // -- assets ------------------------------------------------------------------------------------------------------------
@@ -426,12 +451,18 @@ export interface Commands {
   /** The configuration of `version` again, as a new version; null: of the version before. */
   undo_config: { version: number | null };
   versions: object;
+  /** So many runs more than its run_cap, or than there are; a finished sweep goes on. */
+  extend: { runs: number };
+  /** A cell that makes a next sweep, around the `k` best runs of this one. */
+  narrow: { k: number };
+  /** Where the controller failed (see `SweepInfo.failure`). */
+  failure: object;
 
   detail: { run: string };
-  /** A figure of `sweepwidget.plot`: curves, history, parallel_coordinates, importance, slice, contour, timeline, edf. */
+  /** A figure of `sweepwidget.plot`: curves, history, parallel_coordinates, importance, slice, contour, timeline, edf, pareto. */
   figure: { name: string; options: { [key: string]: Json } };
   /** The buffer is the file. */
-  export: { kind: "csv" | "json" | "yaml" | "python" };
+  export: { kind: "report" | "csv" | "json" | "yaml" | "python" };
 }
 
 export type Command = { [C in keyof Commands]: { type: C; id: string } & Commands[C] }[keyof Commands];
@@ -448,6 +479,9 @@ export interface Results {
   undo_config: { config_version: number };
   /** Oldest first. */
   versions: { configs: { version: number; config: Config }[] };
+  extend: { run_cap: number; config_version: number };
+  narrow: { python: string; runs: number };
+  failure: { traceback: string };
   detail: RunDetail;
   /** The buffer is UTF-8 JSON of `{data, layout}`, as plotly.js takes it. */
   figure: { name: string };
@@ -528,8 +562,14 @@ export interface RunDetail {
   config_version: number;
   /** Names of all metrics that it logged. */
   metrics: string[];
-  /** Where its code stands: "In[7]", the function's name, its source, the hash of its code, git, packages, host. */
+  /** Where its code stands: `function` (name, where, line, source, code: a hash) or `program`, git, packages, python, host. */
   provenance: { [key: string]: Json };
+  /** Its code, shortly: `train@a1f3`; "" if that is not known. */
+  code: string;
+  /** The function of that name as the notebook has it now: `train@77c0`; "" if it has none. */
+  code_now: string;
+  /** A cell that runs this configuration once, in the foreground; "" where a program ran it. */
+  cell: string;
 }
 
 // -- forms -------------------------------------------------------------------------------------------------------------

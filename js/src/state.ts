@@ -25,10 +25,11 @@ import type {
 } from "./protocol";
 
 /**
- * How the page stands with the kernel. connecting: nothing was heard yet; live; stale: nothing for 15 s; detached: the kernel
+ * How the page stands with the kernel. connecting: nothing was heard yet; live; reconnecting: the page has lost the
+ * server for 2 s and tries again; stale: nothing for 15 s; detached: the kernel
  * or the comm is gone; static: there never was a kernel.
  */
-export type Link = "connecting" | "live" | "stale" | "detached" | "static";
+export type Link = "connecting" | "live" | "reconnecting" | "stale" | "detached" | "static";
 
 export interface State {
   // -- what the kernel says -------------------------------------------------------------------------------------------
@@ -37,6 +38,8 @@ export interface State {
   readonly agents: Signal<readonly AgentRow[]>;
   /** By agent. */
   readonly load: Signal<{ readonly [agent: string]: Load }>;
+  /** What the kernel said of its own accord, until somebody has read it: agents that gave up, and why. */
+  readonly notice: Signal<string>;
   /** Why the store cannot be read just now. */
   readonly trouble: Signal<string>;
   readonly functions: Signal<readonly FunctionInfo[]>;
@@ -53,6 +56,8 @@ export interface State {
 
   // -- traits ---------------------------------------------------------------------------------------------------------
   readonly panel: Panel;
+  /** The sweep's; "": there is only a draft. Known without a kernel, too. */
+  readonly id: Signal<string>;
   readonly status: Signal<"" | SweepState>;
   readonly best: Signal<Best | null>;
   /** The sweep's configuration, with real NaN and infinities. */
@@ -97,6 +102,8 @@ export const NO_PROGRESS: Progress = {
   ended: 0,
   total: null,
   counts: {},
+  by_hand: 0,
+  by_hand_since: null,
   run_s: null,
   left_s: null,
   elapsed_s: null,
@@ -111,6 +118,7 @@ export function newState(panel: Panel, view: ViewMemory): State {
     progress: signal(NO_PROGRESS),
     agents: signal<readonly AgentRow[]>([]),
     load: signal<{ readonly [agent: string]: Load }>({}),
+    notice: signal(""),
     trouble: signal(""),
     functions: signal<readonly FunctionInfo[]>([]),
     backends: signal<readonly string[]>([]),
@@ -122,6 +130,7 @@ export function newState(panel: Panel, view: ViewMemory): State {
     curves: new CurveStore(),
     known: signal(false),
     panel,
+    id: signal(""),
     status: signal<"" | SweepState>(""),
     best: signal<Best | null>(null),
     config: signal<Config>({}),
@@ -145,7 +154,25 @@ export function newState(panel: Panel, view: ViewMemory): State {
   };
 }
 
-/** The kernel's clock now, in unix seconds. */
+/** Nothing will be run any more, unless somebody says so. */
+export function isOver(state: State): boolean {
+  return state.status.value === "CANCELED" || state.status.value === "FINISHED";
+}
+
+/** All the runs that it may have are done: it goes on only when it may have more. */
+export function isCapped(state: State): boolean {
+  const cap = state.sweep.value?.run_cap ?? null;
+  return state.status.value === "FINISHED" && cap !== null && state.progress.value.ended >= cap;
+}
+
+/** The kernel's clock now, in unix seconds; it stands still while nobody is there to say that time has passed. */
 export function kernelNow(state: State): number {
-  return Date.now() / 1000 + state.ahead.value;
+  const now = state.mute.value && state.heardAt.value ? state.heardAt.value : Date.now();
+  return now / 1000 + state.ahead.value;
+}
+
+/** In a list if it was not, out of it if it was. */
+export function toggle(list: { value: readonly string[]; peek(): readonly string[] }, item: string): void {
+  const old = list.peek();
+  list.value = old.includes(item) ? old.filter((other) => other !== item) : [...old, item];
 }

@@ -9,6 +9,9 @@ import { connect, type Connection } from "./connection";
 import type { Model } from "./model";
 import { Root } from "./shell/root";
 import { hideSnapshots } from "./snapshot";
+import { panelsFrom } from "./ui/lazy";
+
+panelsFrom(() => import("./panels"));
 
 /** The styles, put in by build.mjs. */
 declare const __STYLES__: string;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CurveStore } from "../src/curvestore";
-import { smoothed } from "../src/curves/smooth";
+import { continued, smoothed } from "../src/curves/smooth";
 import { countHidden, extentOf, grown, lowerBound, NOWHERE, union } from "../src/curves/extent";
 import { oddMarks, rungPlaces } from "../src/curves/marks";
 import { nearest } from "../src/curves/nearest";
@@ -24,6 +24,16 @@ describe("smoothing", () => {
       return mean / (1 - 0.6 ** (i + 1));
     });
     expect([...smoothed(steps(5), y, 5, 0.6)]).toEqual(classic.map((v) => expect.closeTo(v, 12)));
+  });
+
+  test("what the kernel has smoothed is continued over later points as if all had been smoothed at once", () => {
+    const y = f(1, 3, NaN, 2, 7, NaN, 4, 5);
+    const whole = smoothed(steps(6), f(1, 3, 2, 7, 4, 5), 6, 0.8);
+    const finite = f(whole[0] as number, whole[1] as number, NaN, whole[2] as number, whole[3] as number, NaN, whole[4] as number, whole[5] as number);
+    for (const n of [0, 1, 3, 4, 6, 8]) {
+      const known = { weight: 0.8, y: finite.slice(0, n), seen: y.slice(0, n).filter(Number.isFinite).length };
+      expect([...continued(known, y)]).toEqual([...finite].map((v) => (Number.isNaN(v) ? NaN : expect.closeTo(v, 10))));
+    }
   });
 
   test("a decimated curve is smoothed as the whole one", () => {

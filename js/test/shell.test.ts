@@ -9,7 +9,7 @@ import { chosenLook, luminance } from "../src/theme";
 
 const quiet: Facts = {
   link: "live", heardTime: "14:32:10", heardAge: "20s", trouble: "", refused: "", late: [], streak: null, status: "RUNNING",
-  working: 1, there: 1, waiting: 0, running: 1, observer: "", violations: [], reason: "", store: "sweeps.db", glance: "",
+  working: 1, there: 1, waiting: 0, waiting_s: 0, running: 1, failure: "", gaveUp: "", observer: "", violations: [], reason: "", store: "sweeps.db", glance: "",
 };
 
 describe("the notice", () => {
@@ -21,7 +21,14 @@ describe("the notice", () => {
     ["then silence", { link: "stale" }, "stale"],
     ["then repeated failures", { streak: { n: 3, error: "CUDA" } }, "streak"],
     ["but not of a sweep that is over", { streak: { n: 3, error: "CUDA" }, status: "FINISHED" }, "quiet"],
-    ["nobody works", { there: 0, working: 0, running: 0 }, "hint"],
+    ["then the controller that failed", { failure: "ValueError: x", streak: { n: 3, error: "CUDA" }, status: "PAUSED" }, "failure"],
+    ["agents that gave up are told with what made them", { gaveUp: "Detected 3 failed runs", streak: { n: 3, error: "CUDA" } }, "streak"],
+    ["or by themselves", { gaveUp: "Detected 3 failed runs" }, "gaveup"],
+    ["nobody works", { there: 0, working: 0, running: 0 }, "nobody"],
+    ["a run by hand waits", { waiting: 1, waiting_s: 4 }, "waiting"],
+    ["not yet", { waiting: 1, waiting_s: 1 }, "quiet"],
+    ["nor while an agent is free", { waiting: 1, waiting_s: 4, working: 0 }, "quiet"],
+    ["a lost connection is no alarm", { link: "reconnecting" }, "quiet"],
     ["nothing is amiss", {}, "quiet"],
   ])("%s", (_, facts, kind) => expect(noticeOf({ ...quiet, ...facts }).kind).toBe(kind));
 
@@ -39,7 +46,7 @@ describe("the notice", () => {
 });
 
 describe("progress", () => {
-  const progress = { ended: 18, total: 60, counts: { finished: 14, running: 2, failed: 1, stopped: 3 }, run_s: 90, left_s: [1080, 1560] as [number, number], elapsed_s: 600, saved_s: null };
+  const progress = { ended: 18, total: 60, counts: { finished: 14, running: 2, failed: 1, stopped: 3 }, by_hand: 0, by_hand_since: null, run_s: 90, left_s: [1080, 1560] as [number, number], elapsed_s: 600, saved_s: null };
 
   test("in words", () => {
     expect(countsText(progress)).toBe("14 done · 3 cut · 1 failed · 2 running · 40 left");

@@ -2,8 +2,9 @@ import { describe, expect, test } from "vitest";
 import { check, complaint, problemsAt } from "../src/config/check";
 import { readDict } from "../src/config/literal";
 import { equal, Numeral, toText, type Exact } from "../src/config/exact";
+import { roundValueAt } from "../src/config/histogram";
 import { EXAMPLE } from "../src/config/example";
-import { become, inferred, kindOf, pathOf, rows, withField, withFloats } from "../src/config/space";
+import { become, hasEnds, inferred, kindOf, pathOf, rows, withEnd, withField, withFloats } from "../src/config/space";
 import { at } from "../src/config/edit";
 import type { FieldInfo, Forms, ParameterInfo } from "../src/protocol";
 
@@ -156,4 +157,44 @@ test("each problem is told once, at the deepest place that knows it", () => {
   const places = ["parameters.opt", "parameters.opt.parameters.lr"];
   expect(problemsAt(problems, "parameters.opt", places).map((p) => p.path)).toEqual(["parameters.opt"]);
   expect(problemsAt(problems, "parameters.opt.parameters.lr", places).length).toBe(2);
+});
+
+describe("An end of what a parameter draws, dragged", () => {
+  const moved = (spec: string, end: "min" | "max", value: number) => toText(withEnd(readDict(spec), end, value));
+
+  test("changes that field alone, as a number of the same kind", () => {
+    expect(moved('{"min": 0.0, "max": 1e0}', "min", 0.25)).toBe('{"min": 0.25, "max": 1e0}');
+    expect(moved('{"min": 0.0, "max": 1.5}', "max", 1)).toBe('{"min": 0.0, "max": 1.0}');
+    expect(moved('{"min": 1, "max": 10}', "max", 7.2)).toBe('{"min": 1, "max": 8}');
+    expect(moved('{"distribution": "log_uniform_values", "min": 1e-4, "max": 0.1}', "max", 0.03)).toBe(
+      '{"distribution": "log_uniform_values", "min": 1e-4, "max": 0.03}',
+    );
+  });
+
+  test("of exponents is the logarithm, and of inverse ones the other field", () => {
+    expect(moved('{"distribution": "log_uniform", "min": -3.0, "max": 0.0}', "min", Math.exp(-2))).toBe(
+      '{"distribution": "log_uniform", "min": -2.0, "max": 0.0}',
+    );
+    expect(moved('{"distribution": "inv_log_uniform", "min": 1.0, "max": 3.0}', "min", Math.exp(-2))).toBe(
+      '{"distribution": "inv_log_uniform", "min": 1.0, "max": 2.0}',
+    );
+  });
+
+  test("never passes the other", () => {
+    expect(moved('{"min": 0.0, "max": 1.0}', "min", 1.5)).toBe('{"min": 0.0, "max": 1.0}');
+    expect(moved('{"min": 1, "max": 2}', "max", 1)).toBe('{"min": 1, "max": 2}');
+    expect(moved('{"min": 1, "max": 3}', "min", 2.9)).toBe('{"min": 2, "max": 3}');
+  });
+
+  test("is offered where there are two", () => {
+    expect(hasEnds(readDict('{"min": 0, "max": 1}'))).toBe(true);
+    expect(hasEnds(readDict('{"mu": 0, "sigma": 1}'))).toBe(false);
+    expect(hasEnds(readDict('{"values": [1, 2]}'))).toBe(false);
+  });
+
+  test("stands at round values, a little beyond the picture at most", () => {
+    expect(roundValueAt({ log: false, min: 0, max: 1 }, 0.2512, 180)).toBe(0.26);
+    expect(roundValueAt({ log: true, min: 1e-4, max: 1 }, 0.5, 180)).toBe(0.01);
+    expect(roundValueAt({ log: false, min: 0, max: 1 }, 9, 180)).toBe(1.5);
+  });
 });

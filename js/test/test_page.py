@@ -29,7 +29,7 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def harness() -> Iterator[str]:
     server = subprocess.Popen(["node", "harness/serve.mjs"], cwd=JS, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
@@ -39,7 +39,7 @@ def harness() -> Iterator[str]:
     server.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -146,6 +146,60 @@ def test_the_table_is_a_grid_for_the_keyboard(show: Callable[..., Any]) -> None:
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Filter"
     assert grid.get_attribute("aria-rowcount") == "503"
     assert page.evaluate("document.querySelectorAll('[data-testid=sw-run-row]').length") < 60
+
+
+def test_a_failed_run_can_be_reproduced_and_tried_with_the_mended_function(show: Callable[..., Any]) -> None:
+    page = show(
+        "state=running&ended=40&speed=0&view=%7B%22filter%22%3A%22state%20in%20(failed,crashed)%22%7D", width=1200
+    )
+    assert page.get_by_role("columnheader", name="code").count() == 1
+    shown = "() => [...document.querySelectorAll('[data-testid=sw-run-row]')].map(row => row.dataset.state)"
+    page.wait_for_function("document.querySelectorAll('[data-testid=sw-run-row]').length > 0")
+    assert set(page.evaluate(shown)) == {"failed", "crashed"}
+    number = page.evaluate("""() => { const row = [...document.querySelectorAll('[data-testid=sw-run-row]')]
+        .find(row => row.textContent.includes('train@a1f3')); row.click(); return row.querySelector('th').textContent }""")
+    drawer = page.get_by_test_id("sw-drawer")
+    drawer.get_by_test_id("sw-tab-error").click()
+    assert f"Run {number} once more" in drawer.get_by_test_id("sw-reproduce").inner_text()
+    drawer.get_by_test_id("sw-code").get_by_text("the notebook now has train@77c0").wait_for()
+    drawer.get_by_test_id("sw-code").get_by_role("button").click()
+    page.wait_for_function("harness.model.sent.some(content => content.type === 'retry_run')")
+    shown = "() => [...document.querySelectorAll('[data-testid=sw-run-row]')].filter(row => row.textContent.includes('a1f3'))"
+    old = set(page.evaluate(f"({shown})().map(row => row.dataset.runId)"))
+    assert {content["run"] for content in sent(page, "retry_run")} == old
+
+
+def test_an_end_of_a_preview_is_dragged(show: Callable[..., Any]) -> None:
+    page = show("state=running&ended=14&speed=0")
+    page.get_by_test_id("sw-tab-config").click()
+    row = page.locator("[data-testid=sw-param-row][data-name=dropout]")
+    box = row.locator(".sw-end[data-end=max] .sw-end-grip").bounding_box()
+    field = row.get_by_label("max of dropout")
+    before = field.input_value()
+    page.mouse.move(box["x"] + 5, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.up()
+    assert field.input_value() == before
+    page.mouse.down()
+    page.mouse.move(box["x"] - 40, box["y"] + 10, steps=4)
+    page.mouse.up()
+    assert 0 < float(field.input_value()) < float(before)
+    assert row.get_by_label("min of dropout").input_value() == "0.0"
+    page.get_by_role("button", name="Undo", exact=True).click()
+    assert field.input_value() == before
+
+
+def test_of_several_goals_the_front_is_the_best(show: Callable[..., Any]) -> None:
+    page = show("state=finished&ended=40&speed=0&goals=2")
+    card = page.get_by_test_id("sw-best")
+    card.get_by_text("max accuracy").wait_for()
+    card.get_by_role("button", name="on the front").click()
+    said = card.get_by_role("button", name="on the front").inner_text()
+    assert len(page.evaluate("harness.model.get('selected')")) == int(said.split()[0])
+    assert page.get_by_role("columnheader", name="accuracy").count() == 1
+    page.get_by_test_id("sw-tab-figures").click()
+    page.get_by_test_id("sw-tab-pareto").wait_for()
+    page.wait_for_function("harness.model.sent.some(content => content.type === 'figure' && content.name === 'pareto')")
 
 
 def test_names_and_errors_are_text(show: Callable[..., Any]) -> None:

@@ -6,6 +6,7 @@ light and on dark pages, need no WebGL, and fetch nothing.
 """
 
 from .coordinates import parallel_coordinates
+from .fronts import pareto
 from .gantt import timeline
 from .learning import curves
 from .progression import edf, history
@@ -20,6 +21,7 @@ __all__ = [
     "history",
     "importance",
     "parallel_coordinates",
+    "pareto",
     "save",
     "slice",
     "timeline",

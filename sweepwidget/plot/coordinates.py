@@ -176,6 +176,7 @@ def _traces(
         x=np.full(len(runs), last),
         y=heights[:, last],
         text=[run_text(subject, run, metric) for run in runs],
+        ids=[run.id for run in runs],
         mode="markers",
         marker={
             "size": 7,

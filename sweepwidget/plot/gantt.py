@@ -77,6 +77,7 @@ def _traces(
                 y=[row[runs[i].agent_id] for i in mine],
                 orientation="h",
                 name=word,
+                ids=[runs[i].id for i in mine],
                 customdata=[run_text(subject, runs[i], metric, f"took {duration(float(took[i]))}") for i in mine],
                 marker={"color": color, "line": {"color": VEIL, "width": 0.5 if len(runs) <= 300 else 0}},
                 hovertemplate="%{customdata}<extra></extra>",

@@ -301,6 +301,7 @@ class _Picture:
                 x=[curve.x[-1] for curve in lines],
                 y=[curve.y[-1] for curve in lines],
                 text=[run_text(self._subject, curve.run, self._metric, *self._odd(curve)) for curve in lines],
+                ids=[curve.run.id for curve in lines],
                 name=f"{word} ({len(lines)})",
                 mode="markers",
                 marker={

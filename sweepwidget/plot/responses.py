@@ -108,6 +108,7 @@ def _panel(
         x=x[there],
         y=y[there],
         text=[run_text(subject, runs[i], metric) for i in there],
+        ids=[runs[i].id for i in there],
         mode="markers",
         marker={
             "color": [runs[i].number for i in there],
@@ -135,6 +136,7 @@ def _panel(
         x=x[at_best],
         y=y[at_best],
         text=[run_text(subject, runs[i], metric) for i in at_best],
+        ids=[runs[i].id for i in at_best],
         mode="markers",
         marker={"symbol": "star", "size": 14, "color": _BEST, "line": {"color": "#ffffff", "width": 1}},
         hovertemplate="best: %{text}<extra></extra>",
@@ -271,6 +273,7 @@ def _marks(
             x=x[rows],
             y=z[rows],
             text=[run_text(subject, runs[i], metric) for i in rows],
+            ids=[runs[i].id for i in rows],
             mode="markers",
             marker=marker,
             hovertemplate="%{text}<extra></extra>",

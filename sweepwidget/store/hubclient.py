@@ -153,7 +153,7 @@ class HubClient:
     def _once(self, verb: str, body: bytes, number: str) -> Any:
         import httpx
 
-        headers = {TOKEN_HEADER: self._token, "Content-Type": CONTENT_TYPE, "Accept": CONTENT_TYPE}
+        headers = {"Content-Type": CONTENT_TYPE, "Accept": CONTENT_TYPE}
         if VERBS[verb].once:
             headers[REQUEST_HEADER] = number
         silence_s = ANSWER_S + (WAIT_S if verb == "wait" else 0.0)
@@ -190,6 +190,7 @@ class HubClient:
                 self._http = httpx.Client(
                     base_url=self.base,
                     headers={"User-Agent": "sweepwidget"} | _of_proxy(),
+                    event_hooks={"request": [_shows(self._token)]},
                     limits=httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=IDLE_S),
                     mounts=no_proxy if is_local(self.base) else None,  # none leads back to this machine
                     verify=self.base.startswith("https:"),  # plain HTTP need not load certificates
@@ -263,6 +264,15 @@ def _other_version(base: str, body: bytes) -> str:
         f"the hub at {base} speaks {who} version (protocol {theirs or '?'}, this is {PROTOCOL}): "
         f"`pip install -U sweepwidget` {mend}"
     )
+
+
+def _shows(token: str) -> Callable[[httpx.Request], None]:
+    """Puts the token into a request that is about to leave: where it stands in no variable, no traceback shows it."""
+
+    def show(request: httpx.Request) -> None:
+        request.headers[TOKEN_HEADER] = token
+
+    return show
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

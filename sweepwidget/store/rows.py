@@ -26,6 +26,8 @@ SWEEP_COLUMNS = "id, config, state, reason, seed, project, entity, created_at, c
 """In the order of the fields of `Sweep`."""
 AGENT_COLUMNS = "id, sweep, process, backend, waiting, wanted, gone, provenance, started_at, crew, leaving"
 """In the order of the fields of `Agent`."""
+GONE, LEFT = 1, 2
+"""`agent.gone`: one that is merely gone may have been frozen, and come back; one that has left does not."""
 
 _RUN_STATES = {state.value: state for state in RunState}
 _SWEEP_STATES = {state.value: state for state in SweepState}
@@ -125,6 +127,7 @@ def agent_of(row: Sequence[Any], sweep_id: SweepId | None) -> Agent:
         started_at=row[8],
         crew=row[9],
         leaving=bool(row[10]),
+        lost=tuple(json.loads(row[11])) if row[6] == GONE else None,
     )
 
 

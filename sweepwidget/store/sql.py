@@ -49,6 +49,8 @@ from ..process import is_alive
 from . import spool, statements as sql
 from .points import PointsTable, blocks_of
 from .rows import (
+    GONE,
+    LEFT,
     agent_of,
     clean,
     dumps,
@@ -66,8 +68,6 @@ from .transaction import Transaction
 log = logging.getLogger(__name__)
 
 PENDING, RUNNING, CRASHED, KILLED = RunState.pending, RunState.running, RunState.crashed, RunState.killed
-GONE, LEFT = 1, 2
-"""`agent.gone`: one that is merely gone may have been frozen, and come back; one that has left does not."""
 NO_MORE = -1
 """The allowance of a crew that was sent home: a run that is given back does not bring it back."""
 PLAIN = 0
@@ -478,6 +478,8 @@ class SqlStore(ABC):
                 tx.execute(sql.LOGGED_SUMMARY, (offsets, text, ledger.version, points.run_id))
 
     def finish(self, run_id: RunId, attempt: int, outcome: Outcome, points: Points | None = None) -> Run:
+        if outcome.state in (PENDING, RUNNING):  # a run waits again by expire() and leave(), as another attempt
+            raise UsageError(f"run {run_id} cannot end as {outcome.state.value}")
         blocks = () if points is None else blocks_of(points)
         with self._write as tx:
             ledger = self._lock_run(tx, run_id, chunks=len(blocks))

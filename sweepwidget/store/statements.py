@@ -139,7 +139,7 @@ DELETE_RUN = "UPDATE run SET deleted = 1, version = ? WHERE id = ? AND deleted =
 JOIN = f"""INSERT INTO agent ({AGENT_COLUMNS}, ttl, since, until, version) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET gone = 0, waiting = excluded.waiting, wanted = excluded.wanted, ttl = excluded.ttl,
     since = excluded.since, until = excluded.until, version = excluded.version WHERE agent.sweep = excluded.sweep"""
-AGENTS = f"SELECT {AGENT_COLUMNS} FROM agent "
+AGENTS = f"SELECT {AGENT_COLUMNS}, lost FROM agent "
 AGENTS_AFTER = AGENTS + "WHERE sweep = ? AND version > ? ORDER BY version"
 AGENTS_OF_SWEEP = AGENTS + "WHERE sweep = ? ORDER BY started_at, id"
 LIVING = "SELECT id, process, ttl, since, until FROM agent WHERE sweep = ? AND gone = 0"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 import sys
 import threading
 import traceback
@@ -24,6 +25,7 @@ from ..links import is_link
 from ..model import Outcome, Run, RunState
 from ..output import RunOutput, Sink, capture
 from ..participant import participant
+from ..provenance import where_written
 from ..store import Store, outcomes
 from ..store.spool import discard
 
@@ -164,13 +166,21 @@ class FunctionTrial:
 
 
 def _user_traceback() -> str:
-    """The current exception without our own frames above the user's function."""
+    """The current exception without our own frames above the user's function; a notebook's cells have their numbers."""
     kind, error, tb = sys.exc_info()
     assert kind is not None
     package = Path(__file__).parent.parent
     while tb is not None and tb.tb_next is not None and Path(tb.tb_frame.f_code.co_filename).is_relative_to(package):
         tb = tb.tb_next
-    return "".join(traceback.format_exception(kind, error, tb))
+    text = "".join(traceback.format_exception(kind, error, tb))
+    return re.sub(r'^( +)File "([^"\n]+)"(?=, line \d)', _place, text, flags=re.MULTILINE)
+
+
+def _place(found: re.Match[str]) -> str:
+    """`Cell In[3]`, as IPython has it, instead of a file that nobody has written."""
+    indent, filename = found.groups()
+    place = where_written(filename)
+    return found[0] if place == filename else f"{indent}Cell {place.removeprefix('cell ')}"
 
 
 def close(store: Store, row: Run, ended: Ended) -> Run | None:
@@ -180,6 +190,7 @@ def close(store: Store, row: Run, ended: Ended) -> Run | None:
     try:
         closed = _closed(store, row, ended)
     except Fenced:
+        discard(store.folder, row.id, row.attempt)
         return None
     if ended.run is None:
         discard(store.folder, row.id, row.attempt)

@@ -12,15 +12,21 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from .. import api
+from ..autocontroller import failure_of, traceback_of
 from ..errors import ConfigError, UsageError
 from ..model import AgentId, Run, RunId, RunState, Scope, Suggestion, Sweep, SweepId, SweepState
 from ..sweepconfig import SweepConfig
-from . import drafts, looks
-from .messages import unmarked
+from . import drafts, looks, narrowing
+from .messages import clean, unmarked
+from .mirror import BY_HAND
 from .plots import MOST_PLOTS, Plot, Watch
 
 if TYPE_CHECKING:
     from .desk import Desk
+
+
+MOST_RUNS = 1_000_000
+"""That a sweep can be extended by at once."""
 
 
 @frozen(eq=False)
@@ -92,10 +98,13 @@ def _pause(desk: Desk, given: Mapping[str, Any]) -> Answer:
 
 
 def _resume(desk: Desk, given: Mapping[str, Any]) -> Answer:
-    if _sweep(desk).state is SweepState.FINISHED:
-        desk.store.set_state(_sweep_id(desk), SweepState.RUNNING, "")
+    sweep = _sweep(desk)
+    if sweep.state is SweepState.FINISHED:
+        desk.store.set_state(sweep.id, SweepState.RUNNING, "")
     else:
-        api.resume(_sweep_id(desk), desk.store)
+        api.resume(sweep.id, desk.store)
+    if failure_of(sweep):
+        desk.staff.again(desk, _sweep(desk))
     return Answer()
 
 
@@ -144,12 +153,14 @@ def _scale(desk: Desk, given: Mapping[str, Any]) -> Answer:
 
 def _enqueue(desk: Desk, given: Mapping[str, Any]) -> Answer:
     config = drafts.run_config(SweepConfig.parse(_sweep(desk).config).space, unmarked(given.get("config")))
-    return _enqueued(desk, Suggestion(config, {"why": "added by hand"}))
+    return _enqueued(desk, Suggestion(config, {"why": "added by hand", BY_HAND: True}))
 
 
 def _retry_run(desk: Desk, given: Mapping[str, Any]) -> Answer:
     run = _run(desk, given)
-    return _enqueued(desk, Suggestion(run.config, {"why": f"run {run.number} again", "again": run.id}), run.seed)
+    return _enqueued(
+        desk, Suggestion(run.config, {"why": f"run {run.number} again", "again": run.id, BY_HAND: True}), run.seed
+    )
 
 
 def _enqueued(desk: Desk, suggestion: Suggestion, seed: int | None = None) -> Answer:
@@ -194,6 +205,32 @@ def _apply(desk: Desk, given: Mapping[str, Any]) -> Answer:
     if desk.sweep_id is None:
         desk.attach(sweep.id)
     return Answer({"sweep_id": sweep.id, "config_version": sweep.config_version})
+
+
+def _extend(desk: Desk, given: Mapping[str, Any]) -> Answer:
+    more, sweep = given.get("runs"), _sweep(desk)
+    if not isinstance(more, int) or isinstance(more, bool) or not 1 <= more <= MOST_RUNS:
+        raise UsageError(f"extend: runs is a number of runs from 1 to {MOST_RUNS}, not {more!r:.40}")
+    config = dict(sweep.config)
+    config["run_cap"] = max(SweepConfig.parse(config).run_cap or 0, len(desk.store.runs(sweep.id))) + more
+    extended = drafts.applied(desk.store, sweep.id, SweepConfig.parse(config))
+    return Answer({"run_cap": config["run_cap"], "config_version": extended.config_version})
+
+
+def _narrow(desk: Desk, given: Mapping[str, Any]) -> Answer:
+    k = given.get("k")
+    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+        raise UsageError(f"narrow: k is a number of runs, 1 or more, not {k!r:.40}")
+    with desk.feed.looking:
+        config, best = desk.feed.mirror.config, desk.feed.mirror.ranked(k)
+    if config is None or not best:
+        raise UsageError(f"sweep {desk.sweep_id} has no best runs yet: they need a value of its metric")
+    code = drafts.as_call(narrowing.narrowed(config, best), [run.id for run in best])
+    return Answer({"python": clean(code), "runs": len(best)})
+
+
+def _failure(desk: Desk, given: Mapping[str, Any]) -> Answer:
+    return Answer({"traceback": clean(traceback_of(desk.store, _sweep(desk)))})
 
 
 def _undo_config(desk: Desk, given: Mapping[str, Any]) -> Answer:
@@ -269,12 +306,15 @@ COMMANDS: Mapping[str, Command] = {
     "update_run": Command(_update_run, "orders", _RUN),
     "apply": Command(_apply, "orders", _CONTROL),
     "undo_config": Command(_undo_config, "orders", _CONTROL),
+    "extend": Command(_extend, "orders", _CONTROL),
     "start_agents": Command(_start_agents, "staff", _RUN),
     "scale": Command(_scale, "staff", _RUN),
     "validate": Command(_validate, "drafts"),
     "preview": Command(_preview, "drafts"),
     "versions": Command(_look(looks.versions), "looks"),
     "detail": Command(_detail, "looks"),
+    "narrow": Command(_narrow, "looks"),
+    "failure": Command(_failure, "looks"),
     "figure": Command(_look(looks.figure, "name", "options"), "figures"),
-    "export": Command(_look(looks.export, "kind"), "looks"),
+    "export": Command(_look(looks.export, "kind"), "files"),
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from ..columns import EMPTY, _where_extreme
+from ..columns import EMPTY, where_extreme
 from ..model import Column
 
 Floats = NDArray[np.float64]
@@ -18,6 +20,8 @@ class Curve:
 
     x: Floats
     values: Floats
+    smooth: Floats | None = None
+    """The values smoothed, where somebody wants that."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -38,7 +42,11 @@ class Curve:
             crossing = (self.x[:-1] < limits[0]) & (self.x[1:] > limits[1])
             shown[:-1] |= crossing
             shown[1:] |= crossing
-        return Curve(self.x[shown], self.values[shown])
+        return self.at(shown)
+
+    def at(self, chosen: NDArray[Any]) -> Curve:
+        """Some of its points, by position or by mask."""
+        return Curve(self.x[chosen], self.values[chosen], None if self.smooth is None else self.smooth[chosen])
 
 
 def by_step(column: Column) -> Curve:
@@ -66,6 +74,23 @@ def by_metric(column: Column, other: Column) -> Curve:
     return Curve(values[at[there]], column.values[there])
 
 
+def smoothed(curve: Curve, weight: float) -> Curve:
+    """With an exponential moving average beside its values, in which the past has this weight in [0, 1), without the bias of
+    its start: s_i = w s_(i-1) + (1 - w) y_i with s_0 = 0, divided by 1 - w^i (Kingma & Ba 2015, section 3). Values that are
+    not finite stay, and leave no trace.
+
+    >>> smoothed(Curve(np.arange(3.0), np.array([1.0, np.nan, 3.0])), 0.5).smooth
+    array([1.        ,        nan, 2.33333333])
+    """
+    from scipy.signal import lfilter
+
+    finite = np.isfinite(curve.values)
+    average = lfilter([1 - weight], [1, -weight], curve.values[finite])
+    smooth = curve.values.copy()
+    smooth[finite] = average / (1 - weight ** np.arange(1, len(average) + 1))
+    return Curve(curve.x, curve.values, smooth)
+
+
 def decimated(curve: Curve, points: int) -> Curve:
     """About `points` of the curve at most: of each bucket the smallest and the largest value and the first that is not
     finite, and the very last point.
@@ -80,11 +105,11 @@ def decimated(curve: Curve, points: int) -> Curve:
     starts = np.unique(np.linspace(0, n - 1, buckets + 1).astype(np.int64)[:-1])
     body = curve.values[:-1]
     finite = np.isfinite(body)
-    low = _where_extreme(np.where(finite, body, np.inf), starts, np.minimum)
-    high = _where_extreme(np.where(finite, body, -np.inf), starts, np.maximum)
+    low = where_extreme(np.where(finite, body, np.inf), starts, np.minimum)
+    high = where_extreme(np.where(finite, body, -np.inf), starts, np.maximum)
     odd = np.flatnonzero(~finite)
     if len(odd):  # one of each bucket
         _, first = np.unique(np.searchsorted(starts, odd, side="right"), return_index=True)
         odd = odd[first]
     keep = np.unique(np.concatenate([low, high, odd, [n - 1]]))
-    return Curve(curve.x[keep], curve.values[keep])
+    return curve.at(keep)

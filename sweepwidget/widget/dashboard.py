@@ -19,14 +19,15 @@ import anywidget
 import traitlets as tr
 
 from ..errors import UsageError
+from ..export import as_frame
 from ..model import RunId, SweepId
 from ..pump import let_comms_through
 from ..store import Store
 from ..stores import current_store, locate
 from ..sweepconfig import SweepConfig
-from . import assets, drafts, looks, snapshot
+from . import assets, drafts, snapshot
 from .desk import Desk
-from .messages import plain, unmarked
+from .messages import exact, plain, unmarked
 from .mirror import Mirror
 
 FIRST_LOOK_S = 2.0
@@ -60,7 +61,7 @@ class Dashboard(anywidget.AnyWidget):
     _esm = tr.Unicode().tag(sync=True)
     _css = tr.Unicode().tag(sync=True)
     sweep_id = tr.Unicode(read_only=True, help="The sweep; '' as long as there is only a draft.").tag(sync=True)
-    panel = tr.Unicode("dashboard", read_only=True, help="What it shows.").tag(sync=True)
+    panel = tr.Unicode(read_only=True, help="What it shows.").tag(sync=True)
     status = tr.Unicode(read_only=True, help="PENDING, RUNNING, PAUSED, FINISHED, CANCELED.").tag(sync=True)
     best = tr.Dict(
         default_value=None,
@@ -87,7 +88,6 @@ class Dashboard(anywidget.AnyWidget):
         self._desk = Desk(store, row.id if row is not None else None, _Face(self))
         self._snapshot = _Snapshot(self)
         super().__init__(_esm=assets.module(), _css=assets.style(), **traits)
-        self.set_trait("panel", self._panel)
         if row is not None:
             self._tell(sweep_id=row.id, status=row.state.value, config=dict(row.config))
         elif config is not None:
@@ -98,18 +98,24 @@ class Dashboard(anywidget.AnyWidget):
             self.comm.on_close(lambda _: self._desk.close())
         self._desk.open()
 
+    # The page reads them once, when the comm opens: by then they must be right.
+
+    @tr.default("panel")
+    def _its_panel(self) -> str:
+        return self._panel
+
+    @tr.default("best")
+    def _none_yet(self) -> None:  # of Dict(None) traitlets makes {}
+        return None
+
     # -- for the user -------------------------------------------------------------------------------------------
 
     @property
     def selected_df(self) -> Any:
         """The selected runs as a pandas DataFrame: id, number, name, state, times, `config.*`, `summary.*`."""
-        try:
-            from pandas import DataFrame
-        except ImportError:
-            raise UsageError("selected_df needs pandas: pip install pandas") from None
         runs = self._desk.store.runs(SweepId(self.sweep_id)) if self.sweep_id else []
         chosen = {run.id: run for run in runs}
-        return DataFrame(looks.records(chosen[run_id] for run_id in map(RunId, self.selected) if run_id in chosen))
+        return as_frame(chosen[run_id] for run_id in map(RunId, self.selected) if run_id in chosen)
 
     def close(self) -> None:
         """Remove it from the page, and follow the sweep no longer."""
@@ -170,6 +176,8 @@ class Dashboard(anywidget.AnyWidget):
         config = SweepConfig.parse(given)
         if self._desk.sweep_id is not None:
             drafts.applied(self._desk.store, self._desk.sweep_id, config)
+        else:
+            self._desk.redraft(exact(config.to_dict()))
         return config.to_dict()
 
     @tr.validate("view")

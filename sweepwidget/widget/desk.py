@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -53,6 +54,8 @@ class Desk:
         self.behind, self.resting = True, False
         self.pages: set[str] = set()
         self.staff = Staff()
+        self._draft = ""
+        """The draft's configuration as JSON text, where there is no sweep yet."""
         self.feed: Feed = feed_of(store, sweep_id)
         self._face = face
         self._seq = 0
@@ -80,6 +83,12 @@ class Desk:
         self.feed = feed_of(self.store, sweep_id)
         self.feed.add(self)
 
+    def redraft(self, config: str) -> None:
+        """The draft is another one: Python says so."""
+        self._draft = config
+        if not self.behind:
+            self.say(Message({"type": "delta", "now": time.time(), "config": config}))
+
     # -- saying -------------------------------------------------------------------------------------------------
 
     def say(self, message: Message) -> None:
@@ -106,6 +115,8 @@ class Desk:
             "assets": dict(assets.hashes()),
             "forms": forms(),
         }
+        if self.sweep_id is None and self._draft:
+            besides["config"] = self._draft
         self.say(Message({**message.head, **besides}, message.buffer))
         _push_assets(self)
 

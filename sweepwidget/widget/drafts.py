@@ -9,12 +9,15 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from ..api import _new_id
+from ..api import new_sweep_id
 from ..errors import ConfigError
+from ..export import as_yaml
 from ..model import RunState, Sweep, SweepId, SweepState
 from ..parameters import Parameter, Space
+from ..parameters.distributions import key
 from ..parameters.spec import place
-from ..progress import _all_runs
+from ..progress import runs_in_all
+from ..sources import read
 from ..store import Store
 from ..sweepconfig import SweepConfig
 from .messages import Buffer, clean, plain
@@ -34,9 +37,12 @@ def problem(text: str) -> dict[str, str]:
 def validated(draft: Any) -> dict[str, Any]:
     """`Validated` of protocol.ts: every problem, in Python's words."""
     try:
-        config = SweepConfig.parse(draft)
+        given = read(draft)
     except ConfigError as error:
-        given = draft if isinstance(draft, Mapping) else None
+        return _verdict(None, failures=error.problems)
+    try:
+        config = SweepConfig.parse(given)
+    except ConfigError as error:
         return _verdict(given, failures=error.problems)
     return _verdict(config.to_dict(), violations=config.violations, grid_size=config.space.grid_size())
 
@@ -57,24 +63,22 @@ def _verdict(
     }
 
 
-def as_yaml(config: Mapping[str, Any]) -> str:
-    """The configuration as a sweep file says it."""
-    import yaml
-
-    text: str = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
-    return text
-
-
 def as_python(config: Mapping[str, Any]) -> str:
     """The configuration as a dict to paste."""
     return pprint.pformat(dict(config), sort_dicts=False, width=100)
+
+
+def as_call(config: Mapping[str, Any], prior_runs: list[str]) -> str:
+    """The cell that makes a sweep of it, and shows it."""
+    dict_ = as_python(config).replace("\n", "\n    ")
+    return f"sweep_id = sw.sweep(\n    {dict_},\n    prior_runs={prior_runs!r},\n)\nsw.dashboard(sweep_id)"
 
 
 def preview(config: SweepConfig, mirror: Mirror) -> tuple[dict[str, Any], bytes]:
     """`Preview` of protocol.ts and its buffer: what the draft would draw, beside what the sweep has seen."""
     buffer, best = Buffer(), mirror.best()
     finished = [run for run in list(mirror.runs.values()) if run.state is RunState.finished]
-    runs = _all_runs(config)
+    runs = runs_in_all(config)
     hands = max(len(mirror.living), 1)
     pace = mirror.run_s()
     head = {
@@ -93,7 +97,7 @@ def applied(store: Store, sweep_id: SweepId | None, config: SweepConfig) -> Swee
     if sweep_id is None:
         return store.create_sweep(
             Sweep(
-                id=SweepId(_new_id()),
+                id=SweepId(new_sweep_id()),
                 config=config.to_dict(),
                 seed=config.seed if config.seed is not None else secrets.randbits(31),
                 project=config.project or os.environ.get("WANDB_PROJECT") or "uncategorized",
@@ -101,7 +105,7 @@ def applied(store: Store, sweep_id: SweepId | None, config: SweepConfig) -> Swee
             )
         )
     sweep = store.update_config(sweep_id, config.to_dict())
-    runs = _all_runs(config)
+    runs = runs_in_all(config)
     if sweep.state is SweepState.FINISHED and (runs is None or runs > len(store.runs(sweep_id))):
         return store.set_state(sweep_id, SweepState.RUNNING, "")
     return sweep
@@ -124,10 +128,21 @@ def run_config(space: Space, given: Any) -> dict[str, Any]:
     ]
     if problems:
         raise ConfigError(problems)
-    return space.nest(flat)
+    return space.nest({path: _as_drawn(space.parameters.get(path), value) for path, value in flat.items()})
 
 
 _ABSENT: Any = object()
+
+
+def _as_drawn(parameter: Parameter | None, value: Any) -> Any:
+    """With the type that a draw has: JavaScript cannot say 1.0."""
+    if parameter is None:
+        return value
+    for choice in parameter.choices() or ():
+        if key(choice) == key(value):
+            return choice
+    is_float = type(value) is int and parameter.ordinal and type(parameter.ppf(0.5)) is float
+    return float(value) if is_float else value
 
 
 def _wrong(parameter: Parameter, value: Any) -> str:

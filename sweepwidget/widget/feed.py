@@ -17,7 +17,9 @@ from ..errors import Error, StoreError
 from ..loop import after_fork, event_loop, spawn
 from ..model import Cursor, Run, RunId, SweepId
 from ..participant import participant
+from ..provenance import code_name
 from ..store import Store
+from ..tending import tend
 from .functions import functions
 from .load import Loads
 from .messages import Message, clean
@@ -174,10 +176,17 @@ class Feed:
             return set()
         self._cursor = changes.cursor
         self.mirror.apply(changes, time.time())
+        self._name_codes()
         touched = self._points.extend(changes.chunks, keys)
         self._touched |= touched
         self._untold = True
         return touched
+
+    def _name_codes(self) -> None:
+        """From which code runs come: read once for each."""
+        for key in list(self.mirror.unnamed):
+            self.mirror.codes[key] = clean(code_name(self.store.recall(key) or ""))
+            self.mirror.unnamed.discard(key)
 
     def _tell(self, viewers: list[Viewer]) -> None:
         now, dirty = time.time(), bool(self.mirror.dirty)
@@ -244,6 +253,8 @@ class Feed:
     def _say_alive(self, viewers: list[Viewer]) -> None:
         now = time.time()
         load = {} if self.sweep_id is None else self._loads.of(self.mirror.living)
+        if self.sweep_id is not None and not all(each["alive"] for each in load.values()):
+            tend(self.store, self.sweep_id)
         alive = Message({"type": "alive", "now": now, "trouble": self.trouble, "load": load})
         found = functions(self._preferred())
         changed, self.functions = found != self.functions, found

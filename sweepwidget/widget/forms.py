@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from ..configschema import _GRID
+from ..configschema import GRID_DISTRIBUTIONS
 from ..fields import Field
 from ..metricspec import METRIC
 from ..parameters import DISTRIBUTIONS
@@ -21,7 +21,7 @@ def forms() -> dict[str, Any]:
         "sweep": _fields(FIELDS),
         "metric": _fields(METRIC),
         "distributions": {
-            name: {"doc": known.doc, "fields": _fields(known.fields), "grid": name in _GRID}
+            name: {"doc": known.doc, "fields": _fields(known.fields), "grid": name in GRID_DISTRIBUTIONS}
             for name, known in DISTRIBUTIONS.items()
         },
         "stopping": {

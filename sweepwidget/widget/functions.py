@@ -12,7 +12,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from ..errors import UsageError
-from ..provenance import _where, _written
+from ..provenance import where_written, written_function
 from ..trials import check_function
 from .messages import clean
 
@@ -23,14 +23,14 @@ def functions(preferred: str = "") -> list[dict[str, str]]:
     """`FunctionInfo`s of protocol.ts: functions of `__main__` that an agent can call, the best guess first: `preferred`, then
     the one that was defined last.
     """
-    found = [(name, function) for name, function in _namespace().items() if _fits(name, function)]
+    found = [(name, function) for name, function in namespace().items() if _fits(name, function)]
     found.sort(key=lambda entry: (entry[0] != preferred, -_cell(entry[1])))
     return [{"name": name, "where": clean(_place(function)), "doc": _doc(function)} for name, function in found[:MOST]]
 
 
 def function_named(name: str) -> Callable[[], Any]:
     """What that name means in the notebook now. UsageError if it is nothing that an agent can call."""
-    function = _namespace().get(name)
+    function = namespace().get(name)
     if not callable(function):
         raise UsageError(f"the notebook has no function {name!r}: run the cell that defines it, then start the agents")
     check_function(function)
@@ -38,7 +38,8 @@ def function_named(name: str) -> Callable[[], Any]:
     return called
 
 
-def _namespace() -> Mapping[str, Any]:
+def namespace() -> Mapping[str, Any]:
+    """What the notebook has defined."""
     main = getattr(sys.modules.get("__main__"), "__dict__", {})
     names = list(main)  # cells may add to it meanwhile
     return {name: main[name] for name in names if name in main}
@@ -49,7 +50,7 @@ def _fits(name: str, value: Any) -> bool:
     if name.startswith("_") or type(value) not in (FunctionType, MethodType, ft.partial):
         return False
     with contextlib.suppress(Exception):
-        if getattr(_written(value), "__module__", "") != "__main__" and type(value) is not ft.partial:
+        if getattr(written_function(value), "__module__", "") != "__main__" and type(value) is not ft.partial:
             return False
         check_function(value)
         return True
@@ -59,13 +60,13 @@ def _fits(name: str, value: Any) -> bool:
 def _cell(function: Any) -> int:
     """The number of the cell that defined it; scripts have none, and count by line."""
     numbers = re.findall(r"\d+", _place(function))
-    code = getattr(_written(function), "__code__", None)
+    code = getattr(written_function(function), "__code__", None)
     return int(numbers[-1]) if numbers else getattr(code, "co_firstlineno", 0)
 
 
 def _place(function: Any) -> str:
-    code = getattr(_written(function), "__code__", None)
-    return "" if code is None else _where(code.co_filename)
+    code = getattr(written_function(function), "__code__", None)
+    return "" if code is None else where_written(code.co_filename)
 
 
 def _doc(function: Any) -> str:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
+from collections.abc import Callable, Mapping
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..export import as_csv, as_yaml, leaves, records
 from ..model import Run, Sweep
+from ..provenance import code_name
 from ..store import Store
-from .drafts import as_python, as_yaml
+from .drafts import as_python
 from .messages import clean, plain
-from .table import column_name, leaves
+from .reproduction import cell, code_now
 
 OUTPUT = 64 * 1024
 """Bytes of a run's output that are shown: its end."""
-FIGURES = ("curves", "history", "parallel_coordinates", "importance", "slice", "contour", "timeline", "edf")
+FIGURES = ("curves", "history", "parallel_coordinates", "importance", "slice", "contour", "timeline", "edf", "pareto")
 
 
 def detail(store: Store, run: Run) -> dict[str, Any]:
     """`RunDetail` of protocol.ts."""
+    text = store.recall(run.provenance) if run.provenance else ""
+    facts = json.loads(text) if text else {}
     output, cut = _tail(store.folder / "runs" / run.id / "output.log")
     return {
         "id": run.id,
@@ -48,7 +52,10 @@ def detail(store: Store, run: Run) -> dict[str, Any]:
         "ended_at": run.ended_at,
         "config_version": run.config_version,
         "metrics": [clean(".".join(path)) for path, value in leaves(run.summary) if isinstance(value, (int, float))],
-        "provenance": plain(_provenance(store, run)),
+        "provenance": plain(facts),
+        "code": clean(code_name(text or "")),
+        "code_now": clean(code_now(facts)),
+        "cell": cell(run, facts),
     }
 
 
@@ -62,11 +69,6 @@ def _tail(path: Path) -> tuple[str, bool]:
     except OSError:
         return "", False
     return (text, False) if size <= OUTPUT else (text.partition("\n")[2] or text, True)
-
-
-def _provenance(store: Store, run: Run) -> Any:
-    text = store.recall(run.provenance) if run.provenance else ""
-    return json.loads(text) if text else {}
 
 
 def versions(store: Store, sweep: Sweep) -> tuple[Any, bytes]:
@@ -93,56 +95,39 @@ def figure(store: Store, sweep: Sweep, name: Any, options: Any) -> tuple[Any, by
 
 # -- files ------------------------------------------------------------------------------------------------------------
 
-_MIME = {"csv": "text/csv", "json": "application/json", "yaml": "application/yaml", "python": "text/x-python"}
-_SUFFIX = {"csv": "csv", "json": "json", "yaml": "yaml", "python": "py"}
+_MIME = {
+    "report": "text/html",
+    "csv": "text/csv",
+    "json": "application/json",
+    "yaml": "application/yaml",
+    "python": "text/x-python",
+}
+_SUFFIX = {"report": "html", "csv": "csv", "json": "json", "yaml": "yaml", "python": "py"}
 
 
 def export(store: Store, sweep: Sweep, kind: Any) -> tuple[Any, bytes]:
-    """A file: all runs (csv, json), or the configuration (yaml, python)."""
+    """A file: everything on one page (report), all runs (csv, json), or the configuration (yaml, python)."""
     if kind not in _MIME:
         raise UsageError(f"there is no export {kind!r:.40}; there are {', '.join(_MIME)}")
-    texts = {"yaml": as_yaml, "python": as_python}
-    runs = store.runs(sweep.id) if kind in ("csv", "json") else ()
-    text = as_csv(runs) if kind == "csv" else as_json(runs) if kind == "json" else texts[kind](sweep.config)
+    text = _WRITERS[kind](store, sweep)
     filename = f"sweep-{sweep.id}.{_SUFFIX[kind]}"
     return {"filename": filename, "mime": _MIME[kind]}, text.encode("utf-8", "backslashreplace")
 
 
-def records(runs: Any) -> list[dict[str, Any]]:
-    """One flat dict per run: id, number, name, state, times, `config.*`, `summary.*`."""
-    facts = (
-        "id",
-        "number",
-        "name",
-        "attempt",
-        "agent_id",
-        "created_at",
-        "started_at",
-        "ended_at",
-        "exit_code",
-        "notes",
-    )
-    return [
-        {
-            **{name: getattr(run, name) for name in facts},
-            "state": run.state.value,
-            "tags": ",".join(run.tags),
-            **{column_name("config", path): value for path, value in leaves(run.config)},
-            **{column_name("summary", path): value for path, value in leaves(run.summary)},
-        }
-        for run in runs
-    ]
+def _report(store: Store, sweep: Sweep) -> str:
+    from .. import report
+    from ..public import PublicSweep
+
+    return report.html(PublicSweep(store, sweep.id))
 
 
-def as_csv(runs: Any) -> str:
-    """A table with a column for everything that some run has."""
-    rows = records(runs)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+_WRITERS: Mapping[str, Callable[[Store, Sweep], str]] = {
+    "report": _report,
+    "csv": lambda store, sweep: as_csv(store.runs(sweep.id)),
+    "json": lambda store, sweep: as_json(store.runs(sweep.id)),
+    "yaml": lambda _, sweep: as_yaml(sweep.config),
+    "python": lambda _, sweep: as_python(sweep.config),
+}
 
 
 def as_json(runs: Any) -> str:

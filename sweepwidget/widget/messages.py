@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
-from ..message import _FLOAT, _MARK
+from ..message import FLOAT_MARK, looks_marked
 
 
 class Buffer:
@@ -57,9 +58,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, float):
-        return value if math.isfinite(value) else {_FLOAT: repr(float(value))}
+        return value if math.isfinite(value) else {FLOAT_MARK: repr(float(value))}
     if isinstance(value, Mapping):
-        return {clean(f"${key}" if _MARK(key) else key): plain(item) for key, item in value.items()}
+        return {clean(f"${key}" if looks_marked(key) else key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return clean(str(value))
@@ -68,9 +69,9 @@ def plain(value: Any) -> Any:
 def unmarked(value: Any) -> Any:
     """What `plain` made of a value, read back (lone surrogates stay escaped)."""
     if isinstance(value, dict):
-        if value.keys() == {_FLOAT}:
-            return float(value[_FLOAT]) if value[_FLOAT] in ("nan", "inf", "-inf") else value
-        return {key[1:] if _MARK(key) else key: unmarked(item) for key, item in value.items()}
+        if value.keys() == {FLOAT_MARK}:
+            return float(value[FLOAT_MARK]) if value[FLOAT_MARK] in ("nan", "inf", "-inf") else value
+        return {key[1:] if looks_marked(key) else key: unmarked(item) for key, item in value.items()}
     return [unmarked(item) for item in value] if isinstance(value, list) else value
 
 
@@ -79,3 +80,12 @@ def clean(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def exact(config: Mapping[str, Any]) -> str:
+    """A configuration as JSON text, for a page that reads numbers as they are written: 1.0 is not 1, and 2**60 is exact.
+
+    >>> exact({"min": 0.0, "max": 1, "values": [float("inf")]})
+    '{"min": 0.0, "max": 1, "values": [Infinity]}'
+    """
+    return json.dumps(dict(config))

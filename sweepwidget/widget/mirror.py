@@ -16,17 +16,21 @@ from typing import Any
 import numpy as np
 from attrs import define, field
 
+from ..autocontroller import failure_of
 from ..errors import Error
+from ..metricspec import Metric
 from ..model import ENDED, Agent, AgentId, Changes, Chunk, Run, RunId, RunState, Sweep, SweepState
-from ..process import this_process
-from ..progress import _all_runs
+from ..process import is_alive, this_process
+from ..progress import runs_in_all
 from ..runs import Goal, summary_value
 from ..stopping import stopper_for
 from ..sweepconfig import SweepConfig
-from .messages import Buffer, Message, clean
+from .messages import Buffer, Message, clean, exact
 from .parameters import parameter_infos
 from .table import table
 
+BY_HAND = "by_hand"
+"""In the `info` of runs that somebody added."""
 TIMESTAMP = "_timestamp"
 """The metric that every logged row has: when."""
 MOST_GONE = 20
@@ -80,11 +84,19 @@ class Mirror:
         self.running: dict[RunId, Run] = {}
         self.agents: dict[AgentId, Agent] = {}
         self.dirty = Dirty()
+        self.codes: dict[str, str] = {}
+        """Provenance → the name of its code: `train@a1f3`."""
+        self.unnamed: set[str] = set()
+        """Provenances whose code has no name yet: who reads the store finds it."""
         self.generation = 0
         """Counts up whenever a row changes."""
         self.turns = 0
         """Counts up when a run comes, goes, or has another state, and when an ended one changes: not with what a run logs."""
         self._counts: Counter[RunState] = Counter()
+        self._numbers: dict[AgentId, int] = {}
+        """A1, A2, …: in the order they came, for good."""
+        self._by_hand: dict[RunId, float] = {}
+        """Runs by hand that wait, and since when."""
         self._ended_by: Counter[AgentId] = Counter()
         self._heard_at: dict[AgentId, float] = {}
         self._work: dict[AgentId, RunId] = {}
@@ -101,7 +113,7 @@ class Mirror:
         if changes.sweep is not None:
             self.sweep = changes.sweep
             self.config = SweepConfig.parse(changes.sweep.config)
-            self.total = _all_runs(self.config)
+            self.total = runs_in_all(self.config)
             self.dirty.sweep = True
             self._best_known = False
             self.turns += 1
@@ -109,8 +121,9 @@ class Mirror:
             self.generation += 1
         for run in changes.runs:
             self._take(run, now)
-        for agent in changes.agents:
+        for agent in sorted(changes.agents, key=lambda agent: agent.started_at):
             self.agents[agent.id] = agent
+            self._numbers.setdefault(agent.id, len(self._numbers) + 1)
             self.dirty.agents.add(agent.id)
         for chunk in changes.chunks:
             self._hear(chunk, now)
@@ -124,15 +137,22 @@ class Mirror:
         self._compare(run)
         if run.deleted:
             self.running.pop(run.id, None)
+            self._by_hand.pop(run.id, None)
             self.dirty.runs.discard(run.id)
             if old is not None:
                 self.dirty.gone.add(run.id)
             return
         self.runs[run.id] = run
+        if run.provenance and run.provenance not in self.codes:
+            self.unnamed.add(run.provenance)
         self._counts[run.state] += 1
         self.dirty.runs.add(run.id)
         if run.started_at is not None:
             self._began_at = min(self._began_at or run.started_at, run.started_at)
+        if run.state is RunState.pending and run.info.get(BY_HAND):
+            self._by_hand[run.id] = run.created_at
+        else:
+            self._by_hand.pop(run.id, None)
         if run.state is RunState.running:
             self.running[run.id] = run
         else:
@@ -224,16 +244,17 @@ class Mirror:
         sweep, config = self.sweep, self.config
         if sweep is None or config is None:
             return None
-        metric = config.metric
-        goal = metric and {"metric": clean(metric.name), "maximize": metric.goal == "maximize", "target": metric.target}
+        goal = None if config.metric is None else _goal(config.metric)
         return {
             "id": sweep.id,
             "name": clean(config.name or sweep.id),
             "project": clean(sweep.project),
             "state": sweep.state.value,
             "reason": clean(sweep.reason),
+            "failure": clean(failure_of(sweep)),
             "method": config.method,
             "goal": goal,
+            "goals": [_goal(each) for each in config.objectives],
             "created_at": sweep.created_at,
             "config_version": sweep.config_version,
             "run_cap": config.run_cap,
@@ -250,6 +271,8 @@ class Mirror:
             "ended": self.ended(),
             "total": self.total,
             "counts": {state.value: n for state, n in self._counts.items() if n},
+            "by_hand": len(self._by_hand),
+            "by_hand_since": min(self._by_hand.values(), default=None),
         }
         if len(self.runs) < _MANY or now - self._slow[0] >= _SLOW_S:
             self._slow = now, self._over_time(now)
@@ -321,6 +344,7 @@ class Mirror:
         at_it = pace is not None and heard_at is not None and now - heard_at <= _PACE_S
         return {
             "id": agent.id,
+            "number": self._numbers[agent.id],
             "crew": agent.crew,
             "backend": clean(agent.backend),
             "host": clean(agent.process.host),
@@ -332,6 +356,7 @@ class Mirror:
             "started_at": agent.started_at,
             "heard_at": heard_at,
             "pace": pace.per_s() if pace is not None and at_it else None,
+            "lost": None if agent.lost is None else _loss(agent, agent.lost),
         }
 
     # -- messages -----------------------------------------------------------------------------------------------
@@ -339,14 +364,16 @@ class Mirror:
     def full(self, store_url: str, now: float) -> Message:
         """The part of `full` that all dashboards of the sweep share."""
         buffer = Buffer()
-        head = {
+        head: dict[str, Any] = {
             "type": "full",
             "now": now,
             "sweep": self.sweep_info(store_url),
             "progress": self.progress(now),
             "agents": self.agent_rows(self.shown_agents(), now),
-            "runs": table(sorted(self.runs.values(), key=lambda run: run.number), buffer),
+            "runs": table(sorted(self.runs.values(), key=lambda run: run.number), buffer, self.codes),
         }
+        if self.sweep is not None:
+            head["config"] = exact(self.sweep.config)
         return Message(head, buffer.joined())
 
     def delta(self, store_url: str, now: float) -> Message:
@@ -354,15 +381,16 @@ class Mirror:
         dirty, self.dirty = self.dirty, Dirty()
         buffer = Buffer()
         head: dict[str, Any] = {"type": "delta", "now": now}
-        if dirty.sweep:
+        if dirty.sweep and self.sweep is not None:
             head["sweep"] = self.sweep_info(store_url)
+            head["config"] = exact(self.sweep.config)
         if dirty.sweep or dirty.runs or dirty.gone or dirty.agents:
             head["progress"] = self.progress(now)
         if dirty.agents:
             head["agents"] = self.agent_rows(dirty.agents, now)
         if dirty.runs:
             rows = sorted((self.runs[each] for each in dirty.runs), key=lambda run: run.number)
-            head["runs"] = table(rows, buffer)
+            head["runs"] = table(rows, buffer, self.codes)
         if dirty.gone:
             head["gone"] = sorted(dirty.gone)
         return Message(head, buffer.joined())
@@ -380,6 +408,15 @@ class Mirror:
             "value": summary_value(run.summary, goal.metric),
             "config": dict(run.config),
         }
+
+
+def _loss(agent: Agent, runs: tuple[RunId, ...]) -> dict[str, Any]:
+    """How an agent went that did not leave by itself, and what it was at."""
+    return {"how": "dead" if is_alive(agent.process) is False else "silent", "runs": list(runs)}
+
+
+def _goal(metric: Metric) -> dict[str, Any]:
+    return {"metric": clean(metric.name), "maximize": metric.goal == "maximize", "target": metric.target}
 
 
 def _rungs(config: SweepConfig) -> list[int]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..export import column_name
 from ..model import Run
 from ..parameters import Parameter, Path, Space
 from .messages import Buffer, clean, plain
-from .table import column_name
 
 DRAWS = 200
 MOST_VALUES = 50

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 from ..columns import EMPTY, concat
 from ..errors import UsageError
 from ..model import Chunk, Column, Run, RunId
-from .curves import Curve, by_metric, by_step, by_time, decimated
+from .curves import Curve, by_metric, by_step, by_time, decimated, smoothed
 from .messages import Buffer, Message, clean
 from .mirror import TIMESTAMP, Mirror
 
@@ -43,6 +43,8 @@ class Watch:
     show: str = "all"
     k: int = 5
     runs: tuple[RunId, ...] = ()
+    smooth: float = 0.0
+    """The weight of the past in a moving average."""
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> Watch:
@@ -60,14 +62,16 @@ class Watch:
             raise UsageError(f"watch: range is [from, to] or null, not {limits!r:.80}")
         if show not in ("all", "running", "best", "none"):
             raise UsageError(f"watch: show is all, running, best or none, not {show!r:.80}")
+        smooth = given.get("smooth") or 0.0
         if not _is_number(width) or not _is_number(k):
             raise UsageError("watch: width and k are numbers")
+        if not _is_number(smooth) or not 0 <= smooth < 1:
+            raise UsageError(f"watch: smooth is a number from 0 to less than 1, not {smooth!r:.80}")
         if not isinstance(runs, list) or not all(isinstance(run, str) for run in runs):
             raise UsageError("watch: runs is a list of ids")
         ordered = None if limits is None else (float(min(limits)), float(max(limits)))
-        return cls(
-            metric, x, ordered, min(max(int(width), 20), 4000), show, int(k), tuple(map(RunId, runs[:MOST_RUNS]))
-        )
+        pixels, asked = min(max(int(width), 20), 4000), tuple(map(RunId, runs[:MOST_RUNS]))
+        return cls(metric, x, ordered, pixels, show, int(k), asked, float(smooth))
 
     @property
     def keys(self) -> frozenset[str]:
@@ -276,9 +280,17 @@ class Plot:
         for run, curve in curves:
             if (np.diff(curve.x) < 0).any():  # several processes of the run log on their own
                 order = np.argsort(curve.x, kind="stable")
-                curve = Curve(curve.x[order], curve.values[order])  # noqa: PLW2901
+                curve = curve.at(order)  # noqa: PLW2901
+            if self.watch.smooth:
+                curve = smoothed(curve, self.watch.smooth)  # noqa: PLW2901
             shown = curve.within(self.watch.range)
-            told.append(_told(run, decimated(shown, self._share), len(shown), buffer))
+            fewer = decimated(shown, self._share)
+            fact = _told(run, fewer, len(shown), buffer)
+            if fewer.smooth is not None:
+                before = curve.values[curve.x <= shown.x[-1]] if len(shown) else shown.values
+                seen = int(np.isfinite(before).sum())
+                fact["smooth"] = {"weight": self.watch.smooth, "at": buffer.add(fewer.smooth), "seen": seen}
+            told.append(fact)
         head = {
             "type": "curves",
             "plot": self.name,

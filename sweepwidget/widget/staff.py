@@ -49,6 +49,13 @@ class Staff:
         self._last = str(backend), function
         return str(agents.id)
 
+    def again(self, desk: Desk, sweep: Sweep) -> None:
+        """Those that an error has ended work again, as before."""
+        failed = sum(size for agents, size in self._crews if agents.done and _error(agents))
+        self._crews = [(agents, size) for agents, size in self._crews if not agents.done]
+        if failed and self._last is not None:
+            self.start(desk, sweep, failed, *self._last)
+
     def scale(self, desk: Desk, sweep: Sweep, n: object) -> int:
         """Have n agents of this dashboard work: more are started like the last ones, the latest end after their runs."""
         if not isinstance(n, int) or isinstance(n, bool) or not 0 <= n <= MOST:
@@ -73,10 +80,16 @@ class Staff:
 
 def _tell_end(desk: Desk, agents: Any) -> None:
     """Agents have gone home: say why, if they did not simply have nothing left to do."""
-    text = agents.failure
+    # Of W&B's words the first line, without what it says to a terminal: the sweep itself goes on.
+    gave_up = agents.failure.partition("\n")[0].removesuffix(", killing sweep.")
+    text = _error(agents) or gave_up
+    if text:
+        desk.say(Message({"type": "notice", "text": clean(text)}))
+
+
+def _error(agents: Any) -> str:
     try:
         agents.raise_error()
     except BaseException as error:  # noqa: BLE001  (the user's own search may raise anything)
-        text = f"{type(error).__name__}: {error}"
-    if text:
-        desk.say(Message({"type": "notice", "text": clean(text)}))
+        return f"{type(error).__name__}: {error}"
+    return ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..export import column_name, leaves
 from ..model import Run
 from .messages import Buffer, plain
 
@@ -18,38 +18,12 @@ MOST_CHARACTERS = 200
 _ABSENT: Any = object()
 _EXACT = 1 << 53
 
-Path = tuple[str, ...]
 
-
-def table(runs: Sequence[Run], buffer: Buffer) -> dict[str, Any]:
-    """The head of a `Table` (see protocol.ts); its numbers go to the buffer."""
-    cells, left_out = _cells(runs)
+def table(runs: Sequence[Run], buffer: Buffer, codes: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The head of a `Table` (see protocol.ts); its numbers go to the buffer. `codes` names the code of each provenance."""
+    cells, left_out = _cells(runs, codes or {})
     columns = [_column(name, values, buffer) for name, values in cells.items()]
     return {"n": len(runs), "columns": columns, "left_out": left_out}
-
-
-def leaves(config: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    """(path, value) of everything in nested dicts that is no dict.
-
-    >>> list(leaves({"opt": {"lr": 0.1}, "n": 3}))
-    [(('opt', 'lr'), 0.1), (('n',), 3)]
-    """
-    for key, value in config.items():
-        if isinstance(value, Mapping) and value and "_type" not in value:
-            for below, leaf in leaves(value):
-                yield (key, *below), leaf
-        else:
-            yield (key,), value
-
-
-@functools.lru_cache(4096)
-def column_name(group: str, path: Path) -> str:
-    r"""The name of a parameter's or a metric's column.
-
-    >>> column_name("config", ("opt", "lr.max"))
-    'config.opt.lr\\.max'
-    """
-    return ".".join([group, *(part.replace("\\", "\\\\").replace(".", "\\.") for part in path)])
 
 
 def last_line(text: str) -> str:
@@ -78,9 +52,10 @@ _FACTS: Mapping[str, Callable[[Run], Any]] = {
 }
 
 
-def _cells(runs: Sequence[Run]) -> tuple[dict[str, list[Any]], int]:
+def _cells(runs: Sequence[Run], codes: Mapping[str, str]) -> tuple[dict[str, list[Any]], int]:
     """Column → a value for every run (or _ABSENT), and how many columns there was no room for."""
     cells = {name: [fact(run) for run in runs] for name, fact in _FACTS.items()}
+    cells["code"] = [codes.get(run.provenance) or _ABSENT for run in runs]
     left_out = set()
     for i, run in enumerate(runs):
         for group, values in (("config", run.config), ("summary", run.summary)):

@@ -28,19 +28,21 @@ WIDGET = "jupyterapp?.shell?.currentWidget"
 
 @contextlib.contextmanager
 def jupyter(root: Path) -> Iterator[str]:
-    """A Jupyter server on this machine with both front ends and nobody's settings; yields its address."""
+    """A Jupyter server on this machine with both front ends, nobody's settings and a store of its own; yields its address."""
     home = root / ".jupyter"
     env = {name: str(home / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR")}
-    env |= {"IPYTHONDIR": str(home / "ipython")}
+    env |= {"IPYTHONDIR": str(home / "ipython"), "SWEEPWIDGET_STORE": str(root / "sweeps.db")}
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB_", "SWEEPWIDGET_"))}
     settings = home / "JUPYTER_CONFIG_DIR" / "labconfig"
     settings.mkdir(parents=True, exist_ok=True)
     (settings / "page_config.json").write_text(json.dumps({"disabledExtensions": {NEWS: True}}), "utf-8")
     server = subprocess.Popen(
-        [sys.executable, "-m", "notebook", "--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1"]
-        + [f"--ServerApp.root_dir={root}", "--IdentityProvider.token="]
-        + ["--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"]
-        + ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
+        [
+            *(sys.executable, "-m", "notebook", "--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1"),
+            *(f"--ServerApp.root_dir={root}", "--IdentityProvider.token="),
+            *("--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"),
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        ],
         env=mine | env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -91,6 +93,13 @@ class Notebook:
         if self._app == "lab":
             self.page.evaluate("async () => { await jupyterapp.restored; jupyterapp.shell.collapseLeft(); }")
 
+    def read(self, name: str) -> None:
+        """Open another notebook of the folder as one is read: without a kernel."""
+        self.page.goto(f"{self._address}/doc/tree/{Path(self._name).parent / name}")
+        self.page.wait_for_function(f"window.{WIDGET}?.sessionContext != null", timeout=60_000)
+        self.page.evaluate(f"async () => {{ await {WIDGET}.context.ready; }}")
+        self.page.locator(".jp-Dialog .jp-mod-reject").click()  # it asks for one, as it has none of that name
+
     def start(self, cell: int) -> None:
         """Run a cell and do not wait for it."""
         self.page.evaluate(
@@ -101,6 +110,10 @@ class Notebook:
     def start_all(self) -> None:
         """What "Run All" does: every cell is sent at once."""
         self.page.evaluate("() => void jupyterapp.commands.execute('notebook:run-all-cells')")
+
+    def run_all(self) -> None:
+        """Run every cell to its end."""
+        self.page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-all-cells'); }")
 
     def wait(self, cell: int, timeout_s: float = 60.0) -> str:
         """Wait until a cell has run; returns what it said. An error of the cell is one of the test."""
@@ -155,6 +168,12 @@ class Notebook:
 
     def interrupt_kernel(self) -> None:
         self.page.evaluate(f"async () => {{ await {WIDGET}.sessionContext.session.kernel.interrupt(); }}")
+
+    def without_subshells(self) -> None:
+        """From here on the kernel is as ipykernel 6 is: what widgets say waits while a cell runs."""
+        self.page.evaluate(
+            f"() => {{ const w = {WIDGET}; w.sessionContext.session.kernel.commsOverSubshells = 'disabled'; }}"
+        )
 
     def save(self) -> dict[str, Any]:
         """Save; returns the notebook as it lies on disk."""

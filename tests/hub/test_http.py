@@ -1,9 +1,11 @@
 """The hub's rules in HTTP (reliability: hostile or careless requests), each on a real socket."""
 
+import contextlib
 import gzip
 import json
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
+from profiles import examples
 
 from sweepwidget.columns import column
 from sweepwidget.errors import StoreUnavailable, StoreVersion, SweepNotFound, UsageError
@@ -571,7 +574,7 @@ def fuzzed(hub):
 
 
 @given(call=heads | damaged | anything)
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_no_body_makes_the_hub_fail(fuzzed, call):
     """Whatever a body holds, the answer is a reply or a 4xx, and it comes."""
     verb, body = call
@@ -626,7 +629,7 @@ def battered(hub):
 @given(
     call=st.sampled_from(sorted(set(VERBS) - {"wait"})).flatmap(lambda name: calls_of(VERBS[name])), whole=st.booleans()
 )
-@settings(max_examples=600, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(600), suppress_health_check=[HealthCheck.too_slow])
 def test_no_call_makes_the_hub_fail(battered, hub, call, whole):
     """Well-formed calls with absurd values are answered, done or refused, and never fail inside."""
     verb, args = call
@@ -638,6 +641,59 @@ def test_no_call_makes_the_hub_fail(battered, hub, call, whole):
         return  # not even a client can say it
     answer = battered[whole].post(verb, body)
     assert answer.status_code < 500, (verb, args, answer.text)
+
+
+methods = st.sampled_from(
+    ["POST", "POST", "GET", "PUT", "OPTIONS", "HEAD", "TRACE", "CONNECT", "PRI", "post", "PO ST", ""]
+)
+paths = st.sampled_from(["/v1/sweep", "/v1/claim", "/v1/wait", "/x/v1/sweeps", "/", "*", "//", "/v0/sweep", "/v999999999999/x", "/v1/__init__",
+                         "/v1/../etc/passwd", "http://evil.example/v1/sweep", "/v1/sweep?token=x", "/%00", "/v1/sweep%2f"])  # fmt: skip
+paths = paths | st.text(st.characters(exclude_categories=["Cc", "Cs", "Zs"]), max_size=8).map(lambda text: f"/{text}")
+header_names = st.sampled_from([
+    "Host", "Origin", "X-Sweep-Token", "X-Sweep-Request", "Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding",
+    "Connection", "Expect", "Upgrade", "Sec-Fetch-Site", "Cookie", "Authorization", "X-Forwarded-For", "Range", "", "X y", "\x00",
+])  # fmt: skip
+header_values = st.sampled_from([
+    "localhost", "evil.example", "null", "application/vnd.sweepwidget", "0", "-1", "3", "1e9", "999999999999999999999", "chunked", "gzip",
+    "chunked, chunked", "close", "keep-alive", "100-continue", "h2c", "cross-site", "\u0663", "a" * 300, "", "é", "\x7f", "a\r\n b",
+])  # fmt: skip
+
+
+@st.composite
+def requests(draw):
+    """What a socket is sent: mostly a request, in which some things are not as they should be."""
+    headers = {"Host": "localhost", "X-Sweep-Token": "{token}", "Content-Type": CONTENT_TYPE}
+    body = draw(st.sampled_from([SWEEP, b"", SWEEP[:9]]) | st.binary(max_size=60))
+    headers["Content-Length"] = str(len(body))
+    for name in draw(st.sets(st.sampled_from(sorted(headers)), max_size=1)):
+        del headers[name]
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"{name}: {value}" for name, value in draw(st.lists(st.tuples(header_names, header_values), max_size=3))]
+    version = draw(st.sampled_from(["HTTP/1.1"] * 6 + ["HTTP/1.0", "HTTP/2", "HTTP/9.9", "", "X"]))
+    head = "\r\n".join([f"{draw(methods)} {draw(paths)} {version}".strip(), *lines, "", ""])
+    return head.encode("utf-8", "surrogatepass"), body
+
+
+@given(request=requests())
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_no_request_makes_the_hub_fail(hub, request, fuzzed):
+    """Whatever method, path, version, headers and body a socket is sent: an answer below 500, or the end of the connection,
+    at once; and never the door open for who has no token.
+    """
+    head, body = request
+    has_token = b"{token}" in head
+    with socket.create_connection(("127.0.0.1", hub.server.port), 20) as connection:
+        connection.settimeout(20)
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(head.replace(b"{token}", fuzzed.token.encode()) + body)
+            connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := connection.recv(65536):
+                answer += piece
+    for status in re.findall(rb"^HTTP/1\.1 (\d+)", answer, re.MULTILINE):
+        assert int(status) < 500, (request, answer)
+    assert has_token or b"mine" not in answer, (request, answer)
 
 
 def wait_for(condition, timeout_s=10.0):

@@ -155,6 +155,15 @@ def test_former_configurations_are_kept(world):
 # -- runs by hand -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("state", [R.pending, R.running])
+def test_a_run_does_not_end_as_one_that_is_at_work(world, state):
+    """Its attempt would be given to two agents: a run waits again by leave() and expire() only."""
+    run = world.begin()
+    with pytest.raises(errors.UsageError, match=state.value):
+        world.finish(run, state)
+    assert world.store.run(run.id) == run
+
+
 def test_a_run_by_hand_comes_first(world):
     """It is numbered on, and claimed before what the search chose and what was preempted; those by hand keep their order."""
     preempted = world.begin()

@@ -173,11 +173,16 @@ class KernelPage:
         return sorted(said, key=lambda one: one.head["seq"])
 
     @property
+    def first_traits(self) -> dict[str, Any]:
+        """The state that came when the comm opened: a page may be drawn before it hears more."""
+        opened = [m for m in self._all() if m["msg_type"] == "comm_open" and m["content"]["comm_id"] == self.comm_id]
+        return dict(opened[0]["content"]["data"]["state"])
+
+    @property
     def traits(self) -> dict[str, Any]:
         """The state as the page knows it, from the beginning."""
-        state: dict[str, Any] = {}
-        opened = [m for m in self._all() if m["msg_type"] == "comm_open" and m["content"]["comm_id"] == self.comm_id]
-        for message in [*opened, *self._messages()]:
+        state = self.first_traits
+        for message in self._messages():
             state |= message["content"]["data"].get("state", {})
         return state
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import threading
 import time
 
+import numpy as np
 import pytest
+import yaml
 from attrs import evolve
 
 from sweepwidget.columns import column
@@ -23,6 +26,7 @@ from sweepwidget.model import (
     SweepState,
 )
 from sweepwidget.process import this_process
+from sweepwidget.provenance import function_facts, provenance
 from sweepwidget.stores import locate
 from sweepwidget.widget.feed import _feeds
 from sweepwidget.widget.mirror import Mirror
@@ -40,13 +44,13 @@ def sweep_id(wandb, capsys) -> str:
 class Hands:
     """An agent by hand."""
 
-    def __init__(self, sweep_id: str, name: str = "hand") -> None:
+    def __init__(self, sweep_id: str, name: str = "hand", provenance: str = "") -> None:
         self.store, row = locate(sweep_id)
         self.sweep_id = row.id
         if row.state is S.PENDING:
             self.store.set_state(row.id, S.RUNNING)
         self.agent = AgentId(name)
-        self.store.join(Agent(self.agent, row.id, this_process(), crew="crew", provenance=""), 30)
+        self.store.join(Agent(self.agent, row.id, this_process(), crew="crew", provenance=provenance), 30)
         self.n = 0
 
     def begin(self, **config):
@@ -420,6 +424,24 @@ def test_points_are_read_once(page, sweep_id, monkeypatch):
     assert reads == []
 
 
+def test_a_long_curve_is_smoothed_before_it_is_decimated(page, sweep_id):
+    """The average of all points is sent beside those that are drawn, and with it how it goes on."""
+    hands = Hands(sweep_id)
+    run = hands.begin()
+    hands.log(run, 0, 5000)
+    front = page(sweep_id)
+    front.answer("watch", plot="main", metric="loss", x="step", range=None, width=100, show="all", smooth=0.9)
+    said = front.wait(lambda said: said.head["type"] == "curves" and bool(said.head["runs"]))
+    (curve,) = said.head["runs"]
+    drawn = said.numbers(curve["at"], curve["n"]).astype(int)
+    values = np.arange(5000) / 10
+    weights = 0.9 ** np.arange(5000.0)
+    expected = [np.average(values[: step + 1], weights=weights[step::-1]) for step in drawn.tolist()]
+    assert (curve["n"] < 500, curve["smooth"]["weight"], curve["smooth"]["seen"]) == (True, 0.9, 5000)
+    np.testing.assert_allclose(expected, said.numbers(curve["smooth"]["at"], curve["n"]), rtol=1e-9)
+    assert "smooth is a number" in front.answer("watch", plot="main", metric="loss", smooth=1.5).head["message"]
+
+
 def test_another_attempt_begins_its_curve_anew(page, sweep_id):
     """What the given-up attempt logged is gone from the page."""
     hands = Hands(sweep_id)
@@ -571,6 +593,40 @@ def test_a_draft_is_judged_in_pythons_words(page):
     assert SweepConfig.parse(good["yaml"]) == SweepConfig.parse(eval(good["python"]))
 
 
+def test_a_draft_that_cannot_run_is_read_all_the_same(page):
+    """A page that edits YAML gets what the text says, also while something in it is wrong; what cannot be read is nothing."""
+    front = page()
+    found = front.answer("validate", draft="method: grid\nparameters: {a: {min: 2.0, max: 1}}\n").head["result"]
+    assert {"method": "grid", "parameters": {"a": {"min": 2.0, "max": 1}}} == found["config"]
+    assert "{'method': 'grid', 'parameters': {'a': {'min': 2.0, 'max': 1}}}" == found["python"]
+    assert found["config"] == yaml.safe_load(found["yaml"])
+    assert found["failures"]
+    unread = front.answer("validate", draft="method: [\n").head["result"]
+    assert (None, "", "") == (unread["config"], unread["yaml"], unread["python"])
+
+
+def test_the_page_has_the_configuration_to_the_letter(page, sweep_id):
+    """As JSON text in `full`, and in the `delta` after every edit: 1.0 is not 1, and large integers are whole."""
+    front = page(sweep_id)
+    whole = {**RANDOM, "parameters": {"a": {"value": 1.0}, "b": {"value": 2**60 + 1}, "c": {"min": 0, "max": 9}}}
+    assert json.dumps(RANDOM) == front.wait(lambda said: said.head["type"] == "full").head["config"]
+    front.answer("apply", draft=json.dumps(whole))
+    assert (
+        json.dumps(whole)
+        == front.wait(lambda said: "config" in said.head and said.head["type"] == "delta").head["config"]
+    )
+
+
+def test_a_draft_that_python_changes_is_told_to_the_letter(page):
+    """There is no sweep yet: `full` has the draft, and a later one comes by itself."""
+    front = page()
+    front.wait(lambda said: said.head["type"] == "full")
+    front.desk.redraft('{"x": 1.0}')
+    assert '{"x": 1.0}' == front.wait(lambda said: said.head["type"] == "delta").head["config"]
+    front.ask("hello", page="another")
+    assert '{"x": 1.0}' == front.wait(lambda said: said.head["type"] == "full" and "config" in said.head).head["config"]
+
+
 def test_a_draft_is_never_a_path(page, tmp_path):
     """Text that names a file is text."""
     (tmp_path / "secret.yaml").write_text("method: grid\nparameters: {secret: {value: 1}}\n")
@@ -648,8 +704,6 @@ def test_a_run_in_detail(page, sweep_id):
 
 def test_a_figure_is_plotlys_json(page, sweep_id):
     """As `sw.plot` draws it, in the buffer."""
-    import json
-
     hands = Hands(sweep_id)
     for loss in (3.0, 2.0, 1.0):
         hands.end(hands.begin(lr=loss / 4, opt={"name": "sgd"}), summary={"loss": loss})
@@ -660,11 +714,65 @@ def test_a_figure_is_plotlys_json(page, sweep_id):
         assert json.loads(done.buffer).keys() >= {"data", "layout"}
 
 
+def test_the_code_of_every_run(page, sweep_id, monkeypatch):
+    """Runs say which code they ran; a run's details say what the notebook has by that name now."""
+
+    def train():
+        return 1
+
+    def mended():
+        return 2
+
+    store, _ = locate(sweep_id)
+    for name, function in (("first", train), ("second", mended)):
+        function.__qualname__, function.__module__ = "train", "__main__"
+        key, text = provenance(function)
+        store.remember(key, text)
+        hands = Hands(sweep_id, name, key)
+        hands.end(hands.begin(), R.failed, error="Boom")
+    codes = [f"train@{function_facts(function)['code'][:4]}" for function in (train, mended)]
+    monkeypatch.setattr(sys.modules["__main__"], "train", mended, raising=False)
+    front = page(sweep_id)
+    rows = front.until(lambda state: len(state.rows) == 2).rows
+    assert codes == [row["code"] for row in sorted(rows.values(), key=lambda row: row["number"])]
+    details = [
+        front.answer("detail", run=run).head["result"] for run in sorted(rows, key=lambda run: rows[run]["number"])
+    ]
+    assert [(codes[0], codes[1]), (codes[1], codes[1])] == [(each["code"], each["code_now"]) for each in details]
+
+
+def test_a_cell_that_reproduces_a_run(page, sweep_id, monkeypatch):
+    """It is Python that runs the very configuration with the run's seed, under the name the notebook has for the package."""
+    import sweepwidget
+
+    seen = []
+
+    def train():
+        run = sweepwidget.init()
+        seen.append((dict(run.config), run.seed))
+
+    config = {"lr": 1.0, "n": 2**60 + 1, "text": "<b>'\"\n", "odd": [math.inf, None, True]}
+    hands = Hands(sweep_id)
+    run = hands.begin(**config)
+    hands.end(run, R.failed, error="Boom")
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "train", train, raising=False)
+    for name in [name for name, value in vars(main).items() if value is sweepwidget]:
+        monkeypatch.delattr(main, name)
+    front = page(sweep_id)
+    cell = front.answer("detail", run=run.id).head["result"]["cell"]
+    exec(cell, {"train": train})
+    monkeypatch.setattr(main, "wandb", sweepwidget, raising=False)
+    short = front.answer("detail", run=run.id).head["result"]["cell"]
+    exec(short, {"train": train, "wandb": sweepwidget})
+    assert [(config, run.seed)] * 2 == seen
+    assert ("import sweepwidget as sw" in cell, "import" in short) == (True, False)
+
+
 def test_exports(page, sweep_id):
     """CSV has a column for everything, JSON marks what it cannot say, YAML and Python are the configuration."""
     import csv
     import io
-    import json
 
     hands = Hands(sweep_id)
     run = hands.begin(lr=0.5, text='a,"b"\nc')

@@ -9,11 +9,12 @@ import numpy as np
 from hypothesis import given, strategies as st
 
 from sweepwidget.columns import column
+from sweepwidget.export import column_name, leaves
 from sweepwidget.model import Chunk, Run, RunId, RunState
-from sweepwidget.widget.curves import Curve, by_metric, decimated
+from sweepwidget.widget.curves import Curve, by_metric, decimated, smoothed
 from sweepwidget.widget.messages import Buffer, plain, unmarked
 from sweepwidget.widget.plots import Points
-from sweepwidget.widget.table import column_name, leaves, table
+from sweepwidget.widget.table import table
 
 from .page import Said
 
@@ -86,6 +87,29 @@ def test_decimation_keeps_what_matters(logged, points):
         shown = kept.values[np.isfinite(kept.values)]
         assert (shown.min(), shown.max()) == (finite.min(), finite.max())
     assert np.isfinite(kept.values).all() == np.isfinite(whole.values).all()
+
+
+@given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from([math.nan, math.inf]), max_size=60), st.floats(0.01, 0.99))
+def test_smoothing_is_an_average_of_what_is_finite(logged, weight):
+    """The weights of the past fall by the same factor and add up to one; what is not finite stays where it is."""
+    curve = smoothed(Curve(np.arange(len(logged), dtype=float), np.array(logged, dtype=float)), weight)
+    assert curve.smooth is not None
+    past: list[float] = []
+    for value, smooth in zip(logged, curve.smooth.tolist(), strict=True):
+        if not math.isfinite(value):
+            assert same(value, smooth)
+            continue
+        past.append(value)
+        weights = weight ** np.arange(len(past) - 1, -1, -1.0)
+        assert math.isclose(float(np.average(past, weights=weights)), smooth, rel_tol=1e-6, abs_tol=1e-3)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=400), st.integers(5, 50))
+def test_what_is_drawn_was_smoothed_before_it_was_decimated(logged, points):
+    """Every point that is kept has the average over all points, those that are not drawn among them."""
+    whole = smoothed(Curve(np.arange(len(logged), dtype=float), np.array(logged)), 0.9)
+    kept = decimated(whole, points)
+    assert whole.smooth[kept.x.astype(int)].tolist() == kept.smooth.tolist()
 
 
 @given(st.lists(st.integers(0, 30), unique=True), st.lists(st.integers(0, 30), unique=True))

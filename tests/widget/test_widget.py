@@ -233,6 +233,12 @@ def test_several_dashboards_and_panels(notebook):
     kinds, ids = cell.stdout.splitlines()
     assert kinds == "['config', 'agents', 'curves', 'runs'] 1"
     others = [KernelPage(notebook, id) for id in ids.split()]
+    assert [(other.first_traits["panel"], other.first_traits["best"]) for other in others] == [
+        ("config", None),
+        ("agents", None),
+        ("curves", None),
+        ("runs", None),
+    ]
     page.answer("enqueue", config={"lr": 0.5})
     for other in [page, *others]:
         other.until(lambda page: len(page.state().rows) == 1)
@@ -351,6 +357,13 @@ def test_whatever_is_in_a_sweep_is_text_in_the_snapshot(wandb):
     for tag, names in Tags.found:
         assert tag in {"div", "p", "b", "br", "img", "code", "table", "tr", "th", "td", "small"}
         assert set(names) <= allowed.get(tag, set())
+
+
+def test_a_dashboard_begins_without_a_best_run():
+    """Not with an empty one: the page that is drawn before the store was read would show it."""
+    from sweepwidget.widget.dashboard import Dashboard
+
+    assert Dashboard.class_traits()["best"].default() is None
 
 
 def test_a_front_end_that_is_not_built_is_explained(wandb, tmp_path, monkeypatch):

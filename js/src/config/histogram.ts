@@ -1,6 +1,6 @@
 /** How draws lie along an axis. Pure. */
 
-import { share, type Scale } from "../scale";
+import { roundStep, share, valueAt, type Scale } from "../scale";
 
 /** How many values fall into each of `n` equal parts of a scale; what lies outside counts for the nearest part. */
 export function bins(values: ArrayLike<number>, scale: Scale, n: number): number[] {
@@ -30,4 +30,15 @@ export function scaleOfValues(limits: readonly [number | null, number | null], v
     return log && middle > 0 ? { log, min: middle / 2, max: middle * 2 } : { log: false, min: middle - 0.5, max: middle + 0.5 };
   }
   return { log, min, max };
+}
+
+/** How far beyond the picture an end can be dragged, as a share of its width. */
+const BEYOND = 0.5;
+
+/** The value at a share, as round as a hand can mean it on so many pixels. */
+export function roundValueAt(scale: Scale, where: number, pixels: number): number {
+  const value = valueAt(scale, Math.min(Math.max(where, -BEYOND), 1 + BEYOND));
+  if (scale.log) return Number(value.toPrecision(2));
+  const step = roundStep(scale.max - scale.min, pixels / 2);
+  return Number((Math.round(value / step) * step).toPrecision(12));
 }

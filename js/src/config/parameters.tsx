@@ -7,7 +7,8 @@ import { TextField } from "../fields/textfield";
 import { PANEL_STRINGS } from "../panelstrings";
 import type { Forms, Problem } from "../protocol";
 import { Icon } from "../ui/icons";
-import { Dropdown, Menu } from "../ui/popover";
+import { Dropdown } from "../ui/dropdown";
+import { Menu } from "../ui/popover";
 import { problemsAt } from "./check";
 import { Condition, firstCondition } from "./condition";
 import type { Draft } from "./draft";
@@ -15,7 +16,7 @@ import { at, freeName, moved, put, without, type Keys } from "./edit";
 import { Dict, equal, isDict, Numeral, type Exact } from "./exact";
 import { FieldInput } from "./fieldinput";
 import { PreviewPlot } from "./previewplot";
-import { become, GROUP, rows, withField, withName, type Row } from "./space";
+import { become, GROUP, hasEnds, rows, withEnd, withField, withName, type End, type Row } from "./space";
 import { ValueList } from "./valuelist";
 
 const S = PANEL_STRINGS.config;
@@ -105,7 +106,7 @@ function ParameterRow({ row, all, draft, forms, problems, remarks, fresh, onAdd 
         )}
       </span>
       <span class="sw-param-preview">
-        <Preview row={row} draft={draft} />
+        <Preview row={row} draft={draft} onChange={change} />
       </span>
       <span class="sw-param-actions">
         <Dropdown label={S.actions(row.name)} icon="more" arrow={false} role="menu" align="end" className="sw-quiet">
@@ -213,12 +214,17 @@ function Fields({ row, forms, problems, errorId, onChange }: FieldsProps): VNode
   );
 }
 
-function Preview({ row, draft }: { row: Row; draft: Draft }): VNode | null {
+function Preview({ row, draft, onChange }: { row: Row; draft: Draft; onChange: (spec: Exact, live: boolean, field: string) => void }): VNode | null {
   const drawn = draft.drawn.value;
   const path = JSON.stringify(row.path);
   const previewed = drawn?.preview.parameters.find(({ info }) => JSON.stringify(info.path) === path);
   if (!drawn || !previewed || previewed.info.constant) return null;
-  return <PreviewPlot previewed={previewed} buffer={drawn.buffer} old={!equal(at(drawn.doc, row.keys), row.spec)} />;
+  const move = (end: End, value: number, done: boolean) => {
+    onChange(withEnd(at(draft.doc.peek(), row.keys) ?? row.spec, end, value), true, end);
+    if (done) draft.settle();
+  };
+  const old = !equal(at(drawn.doc, row.keys), row.spec);
+  return <PreviewPlot previewed={previewed} buffer={drawn.buffer} old={old} onEnd={hasEnds(row.spec) ? move : undefined} />;
 }
 
 /** Everything that is wrong or odd at one place, in the words of Python. */

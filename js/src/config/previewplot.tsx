@@ -1,29 +1,35 @@
 /** What a parameter would draw: 200 draws as bars, finished runs as ticks below, the best one marked. */
 
-import type { VNode } from "preact";
+import { useSignal } from "@preact/signals";
+import type { JSX, VNode } from "preact";
 import { valueText } from "../format";
 import { PANEL_STRINGS } from "../panelstrings";
 import type { PreviewedParameter } from "../protocol";
-import { share, tickText } from "../scale";
+import { share, tickText, type Scale } from "../scale";
 import { unmarked } from "../json";
-import { bins, scaleOfValues } from "./histogram";
+import { bins, roundValueAt, scaleOfValues } from "./histogram";
+import type { End } from "./space";
 
 const S = PANEL_STRINGS.config;
 const [WIDTH, HEIGHT, BASE] = [180, 40, 25];
 const BINS = 30;
+/** Pixels by which a hand trembles. */
+const CLICK = 2;
 
 interface Props {
   readonly previewed: PreviewedParameter;
   readonly buffer: ArrayBuffer;
   /** The parameter has been edited since. */
   readonly old: boolean;
+  /** An end of what it draws is dragged to a value, or let go there. Without it, its ends cannot be moved. */
+  readonly onEnd?: ((end: End, value: number, done: boolean) => void) | undefined;
 }
 
-export function PreviewPlot({ previewed, buffer, old }: Props): VNode {
+export function PreviewPlot({ previewed, buffer, old, onEnd }: Props): VNode {
   const listed = previewed.info.values && previewed.info.values.length <= 16 ? counted(previewed, buffer) : previewed;
   const isNumbers = listed.draws !== undefined;
   return (
-    <span class={`sw-preview ${old ? "sw-old" : ""}`}>{isNumbers ? <Numbers previewed={previewed} buffer={buffer} /> : <Choices previewed={listed} />}</span>
+    <span class={`sw-preview ${old ? "sw-old" : ""}`}>{isNumbers ? <Numbers previewed={previewed} buffer={buffer} onEnd={onEnd} /> : <Choices previewed={listed} />}</span>
   );
 }
 
@@ -38,8 +44,9 @@ function counted({ draws, seen, ...rest }: PreviewedParameter, buffer: ArrayBuff
   return { ...rest, counts: count(numbersAt(draws, buffer)), seen_counts: count(numbersAt(seen, buffer)) };
 }
 
-function Numbers({ previewed, buffer }: { previewed: PreviewedParameter; buffer: ArrayBuffer }): VNode {
+function Numbers({ previewed, buffer, onEnd }: Omit<Props, "old">): VNode {
   const { info } = previewed;
+  const dragged = useSignal<{ end: End; value: number } | null>(null);
   const draws = numbersAt(previewed.draws, buffer);
   const seen = numbersAt(previewed.seen, buffer);
   const scale = scaleOfValues([info.min, info.max], draws, info.log);
@@ -56,6 +63,11 @@ function Numbers({ previewed, buffer }: { previewed: PreviewedParameter; buffer:
     typeof best === "number" && S.bestIs(valueText(best)),
   ];
   const label = words.filter(Boolean).join(", ");
+  const endAt = (end: End) => (dragged.value?.end === end ? dragged.value.value : scale[end]);
+  const drag = (end: End, value: number, done: boolean) => {
+    dragged.value = done ? null : { end, value };
+    onEnd?.(end, value, done);
+  };
   return (
     <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} width={WIDTH} height={HEIGHT} role="img" aria-label={label}>
       <title>{label}</title>
@@ -69,12 +81,53 @@ function Numbers({ previewed, buffer }: { previewed: PreviewedParameter; buffer:
       ))}
       {!Number.isNaN(bestAt) && <path class="sw-best-mark" d={`M${bestAt} ${BASE + 1}l-3.5 6h7z`} />}
       <text x="0" y={HEIGHT - 2}>
-        {tickText(scale.min)}
+        {tickText(endAt("min"))}
       </text>
       <text x={WIDTH} y={HEIGHT - 2} text-anchor="end">
-        {tickText(scale.max)}
+        {tickText(endAt("max"))}
       </text>
+      {onEnd && (["min", "max"] as const).map((end) => <Handle key={end} end={end} x={x(endAt(end))} scale={scale} onDrag={drag} />)}
     </svg>
+  );
+}
+
+interface HandleProps {
+  readonly end: End;
+  readonly x: number;
+  readonly scale: Scale;
+  readonly onDrag: (end: End, value: number, done: boolean) => void;
+}
+
+/** An end to drag, inward or beyond the picture. For the pointer only: the fields beside it are the way by keyboard. */
+function Handle({ end, x, scale, onDrag }: HandleProps): VNode {
+  // The picture is drawn anew while one drags; what counts is where its ends were when it was taken.
+  const taken = useSignal<{ readonly scale: Scale; readonly x: number; readonly moves: boolean } | null>(null);
+  const moved = (event: JSX.TargetedPointerEvent<SVGGElement>, done: boolean) => {
+    const now = taken.value;
+    if (!now) return;
+    const moves = now.moves || Math.abs(event.clientX - now.x) > CLICK;
+    taken.value = done ? null : { ...now, moves };
+    if (!moves) return;
+    const box = (event.currentTarget.ownerSVGElement as SVGSVGElement).getBoundingClientRect();
+    onDrag(end, roundValueAt(now.scale, (event.clientX - box.left) / box.width, WIDTH), done);
+  };
+  return (
+    <g
+      class="sw-end"
+      data-end={end}
+      onPointerDown={(event) => {
+        if (event.button !== 0) return;
+        event.preventDefault();
+        event.currentTarget.setPointerCapture(event.pointerId);
+        taken.value = { scale, x: event.clientX, moves: false };
+      }}
+      onPointerMove={(event) => moved(event, false)}
+      onPointerUp={(event) => moved(event, true)}
+      onPointerCancel={(event) => moved(event, true)}
+    >
+      <rect class="sw-end-grip" x={end === "min" ? x : x - 9} y="0" width="9" height={BASE} />
+      <line class="sw-end-line" x1={end === "min" ? x + 1 : x - 1} x2={end === "min" ? x + 1 : x - 1} y1="2" y2={BASE} />
+    </g>
   );
 }
 

@@ -144,6 +144,37 @@ function limit(value: number | null, kind: string, key: string, low: number | nu
   return number(Number((key === "min" ? from : to).toPrecision(6)), true);
 }
 
+export type End = "min" | "max";
+
+/** Whether the ends of what it draws are its own fields, to be moved one by one. */
+export function hasEnds(spec: Exact): boolean {
+  if (!isDict(spec)) return false;
+  return (["min", "max"] as const).every((key) => {
+    const limit = spec.get(key);
+    return limit instanceof Numeral && isNumber(limit.text);
+  });
+}
+
+/** With one end of what it draws at another value; an end stays on its side of the other. */
+export function withEnd(spec: Exact, end: End, value: number): Exact {
+  if (!isDict(spec)) return spec;
+  const kind = kindOf(spec);
+  const [low, high] = limits(spec, kind);
+  if (low === null || high === null || (end === "min" ? value >= high : value <= low)) return spec;
+  const ends: [number, number] = end === "min" ? [value, high] : [low, value];
+  const mirrored = exponents(kind) && kind.startsWith("inv_");
+  const key = mirrored ? (end === "min" ? "max" : "min") : end;
+  const moved = limit(value, kind, key, ...ends);
+  return moved === undefined || (kind === "int_uniform" && !inOrder(key, moved, spec)) ? spec : withField(spec, key, moved);
+}
+
+/** Integers may have met although what they were rounded from had not. */
+function inOrder(key: End, moved: Exact, spec: Dict): boolean {
+  const other = spec.get(key === "min" ? "max" : "min");
+  if (!(moved instanceof Numeral) || !(other instanceof Numeral)) return false;
+  return key === "min" ? moved.value < other.value : moved.value > other.value;
+}
+
 /** As Python would write it: a float has a point. */
 export function number(value: number, float: boolean): Numeral {
   const text = String(Number(value.toPrecision(12)));

@@ -6,11 +6,8 @@ import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import { Segmented } from "../fields/segmented";
 import { Select } from "../fields/select";
-import { TextField } from "../fields/textfield";
-import { isNumber, numberOf } from "../numbers";
-import { numberText } from "../format";
+import { Lazy } from "../ui/lazy";
 import { CURVE_STRINGS } from "../curvestrings";
-import { CurvesTable } from "./table";
 import { curvesOf, TOPS, type CurvesModel, type Show } from "./model";
 import { PlotArea } from "./plotarea";
 
@@ -36,8 +33,8 @@ export function Curves({ connection }: { connection: Connection }): VNode {
       <div class="sw-toolbar">
         <Choices model={model} />
       </div>
-      {asTable.value ? <CurvesTable connection={connection} model={model}>{tools}</CurvesTable> : <PlotArea connection={connection} model={model}>{tools}</PlotArea>}
-      {ranging.value && <Range model={model} />}
+      {asTable.value ? <Lazy name="CurvesTable" connection={connection} model={model}>{tools}</Lazy> : <PlotArea connection={connection} model={model}>{tools}</PlotArea>}
+      {ranging.value && <Lazy name="Range" quiet model={model} />}
     </section>
   );
 }
@@ -92,43 +89,4 @@ function Choices({ model }: { model: CurvesModel }): VNode {
       )}
     </>
   );
-}
-
-/** The zoom as numbers: the way by keyboard. */
-function Range({ model }: { model: CurvesModel }): VNode {
-  const range = model.range.value;
-  const set = (end: 0 | 1, text: string) => {
-    const value = text.trim() === "" ? null : isNumber(text.trim()) ? numberOf(text.trim()) : undefined;
-    if (value === undefined) return;
-    const known = model.range.peek() ?? extent(model);
-    const limits: [number, number] = [...known];
-    limits[end] = value ?? extent(model)[end];
-    model.range.value = limits[0] < limits[1] ? limits : [limits[1], limits[0]];
-  };
-  return (
-    <div class="sw-toolbar sw-range" role="group" aria-label={S.range}>
-      <label class="sw-labelled">
-        {S.from}
-        <TextField numeric label={`${S.x} ${S.from}`} value={range ? numberText(range[0], 6) : ""} onCommit={(text) => set(0, text)} />
-      </label>
-      <label class="sw-labelled">
-        {S.to}
-        <TextField numeric label={`${S.x} ${S.to}`} value={range ? numberText(range[1], 6) : ""} onCommit={(text) => set(1, text)} />
-      </label>
-      <button type="button" class="sw-button sw-quiet" disabled={range === null && model.rangeY.value === null} onClick={() => model.reset()}>
-        {S.all}
-      </button>
-      <span class="sw-hint">{S.rangeTitle}</span>
-    </div>
-  );
-}
-
-function extent(model: CurvesModel): readonly [number, number] {
-  let [low, high] = [Infinity, -Infinity];
-  for (const { x } of model.curves.peek()?.runs.values() ?? []) {
-    if (x.length === 0) continue;
-    low = Math.min(low, x[0] as number);
-    high = Math.max(high, x.at(-1) as number);
-  }
-  return low < high ? [low, high] : [0, 1];
 }

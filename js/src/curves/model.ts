@@ -57,7 +57,7 @@ export class CurvesModel {
     this.metrics = computed(() => metricsOf(connection));
     this.metric = computed(() => {
       const chosen = this.chosenMetric.value;
-      return chosen || state.sweep.value?.goal?.metric || this.metrics.value[0] || "";
+      return chosen || state.sweep.value?.goals[0]?.metric || this.metrics.value[0] || "";
     });
     this.logY = computed(() => this.logYOf.value[this.metric.value] ?? false);
     this.curves = state.curves.plot(PLOT);
@@ -136,6 +136,7 @@ export class CurvesModel {
       show: show === "selected" ? "none" : show,
       k: this.top.value,
       runs: show === "all" ? [] : this.#standingOut(show),
+      smooth: this.smooth.value,
     };
   }
 
@@ -159,14 +160,14 @@ export class CurvesModel {
       const watch = this.watch.value;
       const text = JSON.stringify(watch);
       if (!watch || text === asked) return;
-      const range = JSON.stringify([watch.range, watch.width]);
+      const range = JSON.stringify([watch.range, watch.width, watch.smooth]);
       const send = () => {
         asked = text;
         askedRange = range;
         this.connection.command("watch", watch);
       };
       clearTimeout(timer);
-      // Zooming and resizing go in many small steps.
+      // Zooming, resizing and smoothing go in many small steps.
       if (asked && range !== askedRange) timer = setTimeout(send, ZOOM_WAIT_MS);
       else send();
     });
@@ -189,11 +190,11 @@ export function curvesOf(connection: Connection): CurvesModel {
 /** Metrics of which some run has a number, the goal first. */
 function metricsOf(connection: Connection): string[] {
   const { runs, sweep } = connection.state;
-  const goal = sweep.value?.goal?.metric;
+  const goals = sweep.value?.goals.map((goal) => goal.metric) ?? [];
   // Whether a column has numbers is looked up again only when there are other columns.
   const names = runs.names.value.filter((name) => name.startsWith("summary.")).filter((name) => hasNumbers(connection, name));
   const metrics = names.map((name) => columnPath(name).slice(1).join("."));
-  return goal ? [goal, ...metrics.filter((metric) => metric !== goal)] : metrics;
+  return [...goals, ...metrics.filter((metric) => !goals.includes(metric))];
 }
 
 function hasNumbers(connection: Connection, column: string): boolean {

@@ -2,7 +2,7 @@
 
 import { countHidden, extentOf, lowerBound, NOWHERE, union, type Extent } from "./extent";
 import { oddMarks, rungPlaces, type Mark } from "./marks";
-import { smoothed } from "./smooth";
+import { continued, smoothed } from "./smooth";
 import type { CurveData, PlotCurves } from "../curvestore";
 import type { RunState } from "../protocol";
 
@@ -31,6 +31,8 @@ export interface Picture {
   /** So many stand out that none does by its width. */
   readonly crowded: boolean;
   readonly rungs: readonly { readonly rung: number; readonly x: number }[];
+  /** Smoothed from the points that are drawn, because the kernel has not smoothed all of them yet. */
+  readonly rough: boolean;
   /** Points that a log axis leaves out. */
   readonly hidden: number;
   readonly x: Extent;
@@ -71,6 +73,7 @@ export function picture(curves: PlotCurves | null, wanted: Wanted): Picture {
     lines: vivid > 2 * COLORED ? lines.map((line) => (line.emphasis === "running" ? { ...line, colored: false } : line)) : lines,
     crowded: lines.filter(({ emphasis }) => emphasis === "selected" || emphasis === "running").length > COLORED,
     rungs: curves?.x === "step" ? rungsOf(shown, wanted.rungs) : [],
+    rough: wanted.smooth > 0 && shown.some((curve) => curve.of > curve.x.length && curve.smooth?.weight !== wanted.smooth),
     hidden: hiddenPoints(lines, wanted),
     x: wanted.range ? { min: wanted.range[0], max: wanted.range[1] } : x,
     y,
@@ -120,7 +123,7 @@ function smoothLine(curve: CurveData, weight: number): Float64Array {
   if (weight <= 0) return curve.y;
   const known = smooths.get(curve);
   if (known?.weight === weight) return known.y;
-  const y = smoothed(curve.x, curve.y, curve.of, weight);
+  const y = curve.smooth?.weight === weight ? continued(curve.smooth, curve.y) : smoothed(curve.x, curve.y, curve.of, weight);
   smooths.set(curve, { weight, y });
   return y;
 }

@@ -251,6 +251,7 @@ function Caption({ connection, model, told }: Props & { told: Signal<Told | null
     lines.some((line) => line.cut) && S.cut,
     lines.some((line) => line.odd.length > 0) && S.odd,
     (made?.rungs.length ?? 0) > 0 && S.rungs,
+    made?.rough && S.rough,
     (made?.hidden ?? 0) > 0 && S.hidden(made?.hidden ?? 0),
     leftOut > 0 && S.leftOut(leftOut),
   ].filter((part): part is string => typeof part === "string");

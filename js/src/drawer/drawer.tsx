@@ -6,7 +6,7 @@ import { ansiText } from "../ansi";
 import type { Connection } from "../connection";
 import { changeText, clockText, durationText, pythonText, valueText } from "../format";
 import type { Config, Json, RunDetail } from "../protocol";
-import { runItems, configOf } from "../runs/actions";
+import { RunMenu, configOf } from "../runs/actions";
 import { tookText } from "../runs/cells";
 import { Tabs, type Tab } from "../shell/tabs";
 import { ASIDE_STRINGS } from "../asidestrings";
@@ -15,9 +15,11 @@ import { Ansi } from "../ui/ansi";
 import { CopyButton } from "../ui/copy";
 import { reasonAgainst } from "../ui/order";
 import { Icon } from "../ui/icons";
-import { Dropdown, Menu } from "../ui/popover";
+import { Dropdown } from "../ui/dropdown";
+import { codeText, Reproduce, RetryWithFix } from "./again";
 import { newDetails } from "./detail";
 import { Notes } from "./notes";
+import { provenanceRows, sourceOf, whereOf } from "./provenance";
 import { comparedRows } from "./rows";
 
 const WORDS = ASIDE_STRINGS.drawer;
@@ -60,7 +62,7 @@ function RunDrawer({ connection, run }: { connection: Connection; run: string })
         <span class="sw-muted">{tookText(state, run)}</span>
         <span class="sw-space" />
         <Dropdown label={STRINGS.runs.menu(number)} icon="more" arrow={false} role="menu" align="end" className="sw-quiet">
-          {(shut) => <Menu items={runItems(connection, run).slice(1)} close={shut} />}
+          {(shut) => <RunMenu connection={connection} run={run} short close={shut} />}
         </Dropdown>
         <button type="button" class="sw-button sw-button-icon sw-quiet" aria-label={STRINGS.close} title={STRINGS.close} onClick={close}>
           <Icon name="close" />
@@ -90,17 +92,17 @@ function DrawerTabs({ connection, run, detail, late, refused }: DrawerTabsProps)
   const waiting = <p class="sw-hint">{refused || (late ? WORDS.busy : WORDS.loading)}</p>;
   const whenKnown = (show: (known: RunDetail) => ComponentChildren) => (detail ? show(detail) : waiting);
   const tabs: Tab[] = [
-    { name: "config", label: WORDS.tabs.config, panel: () => <ConfigTab connection={connection} run={run} config={detail?.config ?? configOf(runs, run)} /> },
+    { name: "config", label: WORDS.tabs.config, panel: () => <ConfigTab connection={connection} run={run} config={detail?.config ?? configOf(runs, run)} detail={detail} /> },
     { name: "metrics", label: WORDS.tabs.metrics, panel: () => whenKnown((known) => <MetricsTab connection={connection} detail={known} />) },
-    ...(failed ? [{ name: "error", label: WORDS.tabs.error, tone: "bad" as const, badge: "!", panel: () => whenKnown((known) => <ErrorTab detail={known} />) }] : []),
+    ...(failed ? [{ name: "error", label: WORDS.tabs.error, tone: "bad" as const, badge: "!", panel: () => whenKnown((known) => <ErrorTab connection={connection} detail={known} />) }] : []),
     { name: "output", label: WORDS.tabs.output, panel: () => whenKnown((known) => <OutputTab detail={known} />) },
     { name: "notes", label: WORDS.tabs.notes, panel: () => whenKnown((known) => <Notes connection={connection} detail={known} />) },
-    { name: "about", label: WORDS.tabs.about, panel: () => whenKnown((known) => <AboutTab detail={known} />) },
+    { name: "about", label: WORDS.tabs.about, panel: () => whenKnown((known) => <AboutTab connection={connection} detail={known} />) },
   ];
   return <Tabs label={WORDS.label} tabs={tabs} chosen={chosen} className="sw-drawer-tabs" />;
 }
 
-function ConfigTab({ connection, run, config }: { connection: Connection; run: string; config: Config }): VNode {
+function ConfigTab({ connection, run, config, detail }: { connection: Connection; run: string; config: Config; detail: RunDetail | null }): VNode {
   const { state } = connection;
   const best = state.best.value;
   const isBest = best?.run === run;
@@ -144,6 +146,7 @@ function ConfigTab({ connection, run, config }: { connection: Connection; run: s
           {WORDS.variant}
         </button>
       </p>
+      {detail && <Reproduce connection={connection} detail={detail} />}
     </>
   );
 }
@@ -213,11 +216,11 @@ function OutputTab({ detail }: { detail: RunDetail }): VNode {
   );
 }
 
-function ErrorTab({ detail }: { detail: RunDetail }): VNode {
-  const cell = detail.provenance["cell"];
+function ErrorTab({ connection, detail }: { connection: Connection; detail: RunDetail }): VNode {
+  const where = whereOf(detail.provenance);
   return (
     <>
-      {typeof cell === "string" && <p class="sw-tag">{cell}</p>}
+      {where && <p class="sw-tag">{where}</p>}
       <pre class="sw-output sw-error-output" tabIndex={0} aria-label={WORDS.tabs.error}>
         <Ansi text={detail.error} />
       </pre>
@@ -225,11 +228,13 @@ function ErrorTab({ detail }: { detail: RunDetail }): VNode {
         <CopyButton text={() => ansiText(detail.error)} label={WORDS.copyError} />
         <CopyButton text={() => pythonText(detail.config, 0)} label={WORDS.copyConfig} />
       </p>
+      <RetryWithFix connection={connection} detail={detail} />
+      <Reproduce connection={connection} detail={detail} open />
     </>
   );
 }
 
-function AboutTab({ detail }: { detail: RunDetail }): VNode {
+function AboutTab({ connection, detail }: { connection: Connection; detail: RunDetail }): VNode {
   const facts: [string, string][] = [
     [WORDS.why, [detail.why, infoText(detail.info)].filter(Boolean).join(" · ")],
     [WORDS.reason, detail.stop_reason],
@@ -241,11 +246,10 @@ function AboutTab({ detail }: { detail: RunDetail }): VNode {
     [WORDS.attempt, detail.attempt > 1 ? String(detail.attempt) : ""],
     [WORDS.seed, String(detail.seed)],
     [WORDS.space, `v${detail.config_version}`],
-    ...Object.entries(detail.provenance)
-      .filter(([name]) => name !== "source")
-      .map(([name, value]): [string, string] => [name, valueText(value)]),
+    [WORDS.code, codeText(connection, detail.code)],
+    ...provenanceRows(detail.provenance),
   ];
-  const source = detail.provenance["source"];
+  const source = sourceOf(detail.provenance);
   return (
     <>
       <table class="sw-facts">
@@ -260,7 +264,7 @@ function AboutTab({ detail }: { detail: RunDetail }): VNode {
             ))}
         </tbody>
       </table>
-      {typeof source === "string" && (
+      {source !== "" && (
         <pre class="sw-output" tabIndex={0} aria-label={WORDS.source}>
           {source}
         </pre>

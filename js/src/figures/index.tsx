@@ -14,19 +14,21 @@ import { Drawing } from "./drawing";
 import { FigureModel } from "./model";
 
 const S = PANEL_STRINGS.figures;
-const NAMES = ["importance", "slice", "contour", "history", "timeline", "edf"] as const;
+const NAMES = ["pareto", "importance", "slice", "contour", "history", "timeline", "edf"] as const;
 export type FigureName = (typeof NAMES)[number];
 type Options = { readonly [key: string]: Json };
 
 export function Figures({ connection }: { connection: Connection }): VNode {
-  const chosen = connection.state.view.remember<Json>("figures.tab", "importance", (value) => NAMES.includes(value as FigureName)) as Signal<string>;
+  const chosen = connection.state.view.remember<Json>("figures.tab", "", (value) => value === "" || NAMES.includes(value as FigureName)) as Signal<string>;
+  // A front takes several goals.
+  const names = (connection.state.sweep.value?.goals.length ?? 0) > 1 ? NAMES : NAMES.slice(1);
   return (
     <section class="sw-figures" data-testid="sw-figures">
       <Tabs
         label={PANEL_STRINGS.figures.label("")}
         chosen={chosen}
         className="sw-figure-tabs"
-        tabs={NAMES.map((name) => ({ name, label: S.names[name], panel: () => <Panel key={name} connection={connection} name={name} /> }))}
+        tabs={names.map((name) => ({ name, label: S.names[name], panel: () => <Panel key={name} connection={connection} name={name} /> }))}
       />
     </section>
   );
@@ -63,10 +65,10 @@ interface ChoicesProps {
 function Choices({ connection, name, options, onSet }: ChoicesProps): VNode | null {
   const { state } = connection;
   const metrics = curvesOf(connection).metrics.value;
-  const goal = state.sweep.value?.goal?.metric ?? "";
+  const goal = state.sweep.value?.goals[0]?.metric ?? "";
   const names = (state.sweep.value?.parameters ?? []).filter((info) => !info.constant).map((info) => info.path.join("."));
   const text = (value: Json | undefined) => (typeof value === "string" ? value : "");
-  if (name === "timeline") return null;
+  if (name === "timeline" || name === "pareto") return null;
   return (
     <>
       <label class="sw-labelled">

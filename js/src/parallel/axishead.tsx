@@ -7,7 +7,7 @@ import { numberText, valueText } from "../format";
 import { same } from "../json";
 import { PANEL_STRINGS } from "../panelstrings";
 import type { Json } from "../protocol";
-import { Dropdown } from "../ui/popover";
+import { Dropdown } from "../ui/dropdown";
 import type { Axis, Limits } from "./axes";
 import type { ParallelModel } from "./model";
 

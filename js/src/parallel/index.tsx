@@ -9,7 +9,7 @@ import { numberText } from "../format";
 import { runColor } from "../palette";
 import { CURVE_STRINGS } from "../curvestrings";
 import { PANEL_STRINGS } from "../panelstrings";
-import { Dropdown } from "../ui/popover";
+import { Dropdown } from "../ui/dropdown";
 import { AxisHead } from "./axishead";
 import { labels, limitsOf, stretches, type Axis } from "./axes";
 import { nearestStrand, pathOf, pixelY, roomFor, shareAt, type Room } from "./geometry";
@@ -114,7 +114,7 @@ function Legend({ web, connection }: { web: Web; connection: Connection }): VNod
   const { dark } = connection.state.look.value;
   const outcome = web.axes.find((axis) => axis.outcome);
   if (!outcome?.scale) return null;
-  const maximize = connection.state.sweep.value?.goal?.maximize ?? false;
+  const maximize = connection.state.sweep.value?.goals[0]?.maximize ?? false;
   const [worst, best] = maximize ? [outcome.scale.min, outcome.scale.max] : [outcome.scale.max, outcome.scale.min];
   return (
     <span class="sw-legend">

@@ -44,7 +44,7 @@ export class ParallelModel {
     this.hidden = remember<string[]>("hidden", []) as Signal<readonly string[]>;
     this.order = remember<string[]>("order", []) as Signal<readonly string[]>;
     this.log = remember("log", false);
-    this.metric = computed(() => state.sweep.value?.goal?.metric ?? "");
+    this.metric = computed(() => state.sweep.value?.goals[0]?.metric ?? "");
   }
 
   /** What is drawn now. */
@@ -62,7 +62,7 @@ export class ParallelModel {
         const cell = value?.(row);
         return typeof cell === "number" ? cell : undefined;
       }),
-      state.sweep.peek()?.goal?.maximize ?? false,
+      state.sweep.peek()?.goals[0]?.maximize ?? false,
     );
     const limits = axes.flatMap((axis, j) => {
       const limit = this.limits.peek()[axis.column];

@@ -44,12 +44,11 @@ function StateCell({ state, run }: { state: State; run: string }): VNode {
   const stopping = state.runs.text(run, "stopping");
   const error = state.runs.text(run, "error");
   const reason = state.runs.text(run, "reason");
-  const detail = stopping ? STRINGS.runs.stopping : error;
   return (
     <span class="sw-run-state" data-state={runState} title={stopping || error || reason || undefined}>
       <span class="sw-dot" aria-hidden="true" />
       {STRINGS.runs.state[runState] ?? runState}
-      {detail && <span class="sw-muted"> {detail}</span>}
+      {stopping && <span class="sw-muted"> {STRINGS.runs.stopping}</span>}
     </span>
   );
 }
@@ -76,9 +75,8 @@ export function tookText(state: State, run: string): string {
 function agentText(state: State, run: string): string {
   const agent = state.runs.text(run, "agent");
   if (!agent) return "";
-  const there = state.agents.value.filter((row) => row.state !== "gone");
-  const at = there.findIndex((row) => row.id === agent);
-  return at < 0 ? agent : `A${at + 1}`;
+  const known = state.agents.value.find((row) => row.id === agent);
+  return known ? `A${known.number}` : agent;
 }
 
 export function titleOf(value: Cell): string {

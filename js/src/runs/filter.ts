@@ -5,19 +5,9 @@
 
 import { valueText } from "../format";
 import type { Accessor, Cell } from "../runtable";
+import { FilterError } from "./filtererror";
 
 export type Predicate = (row: number) => boolean;
-
-export class FilterError extends Error {
-  constructor(
-    message: string,
-    /** Where in the text. */
-    readonly at: number,
-  ) {
-    super(message);
-    this.name = "FilterError";
-  }
-}
 
 export interface Columns {
   names: readonly string[];
@@ -29,6 +19,7 @@ export interface Columns {
 type Token = { kind: "word" | "text" | "operator" | "("  | ")" | "," | "end"; text: string; at: number };
 
 const OPERATORS = new Set(["=", "==", "!=", "<", "<=", ">", ">=", "~", "!~"]);
+const DEEPEST = 200;
 const KEYWORDS = new Set(["and", "or", "not"]);
 const SEARCHED = ["number", "name", "id", "state", "tags", "error", "reason", "agent"];
 
@@ -76,6 +67,7 @@ function tokenized(text: string): Token[] {
 
 class Parser {
   #at = 0;
+  #depth = 0;
 
   constructor(
     private readonly tokens: readonly Token[],
@@ -111,9 +103,12 @@ class Parser {
   }
 
   #negated(): Predicate {
-    if (!this.#word("not")) return this.#term();
-    const inner = this.#negated();
-    return (row) => !inner(row);
+    if (this.#depth === DEEPEST) throw new FilterError("too many ( and not within each other", this.#peek().at);
+    this.#depth += 1;
+    const not = this.#word("not");
+    const inner = not ? this.#negated() : this.#term();
+    this.#depth -= 1;
+    return not ? (row) => !inner(row) : inner;
   }
 
   #term(): Predicate {

@@ -8,11 +8,13 @@ import { useEffect, useId, useLayoutEffect, useRef } from "preact/hooks";
 import type { JSX, VNode } from "preact";
 import type { Connection } from "../connection";
 import { runColor } from "../palette";
+import type { RunTable } from "../runtable";
 import { STRINGS } from "../strings";
 import { Icon } from "../ui/icons";
-import { Dropdown, Menu } from "../ui/popover";
+import { Dropdown } from "../ui/dropdown";
+import { Lazy } from "../ui/lazy";
 import { useSeen } from "../ui/seen";
-import { runItems, toggle } from "./actions";
+import { toggle } from "../state";
 import { TableCell, titleOf } from "./cells";
 import { metricColumn, specOf, type ColumnSpec } from "./columns";
 import type { Listing } from "./listing";
@@ -51,7 +53,7 @@ export function RunGrid({ connection, listing, columns, onCompare, onFilter, onH
   useEffect(() => () => sparks.current?.close(), []);
   const seen = useSeen(scroller);
   const metric = useComputed(() => {
-    const goal = state.sweep.value?.goal;
+    const goal = state.sweep.value?.goals[0];
     return goal ? metricColumn(goal.metric, state.runs.names.value) : null;
   });
   const specs = useComputed(() => columns.value.map((name) => (narrow.value && name === "state" ? { ...specOf(name), width: NARROW.state } : specOf(name))));
@@ -60,7 +62,7 @@ export function RunGrid({ connection, listing, columns, onCompare, onFilter, onH
 
   useLayoutEffect(() => measured(scroller.current, box), []);
   useSignalEffect(() => {
-    const goal = state.sweep.value?.goal;
+    const goal = state.sweep.value?.goals[0];
     const visible = seen.value && columns.value.includes("curve") && goal && state.known.value;
     const runs = shown.value.slice(range.value.first, range.value.end);
     sparks.current?.want(visible ? runs : [], visible ? goal.metric : null);
@@ -234,7 +236,7 @@ function Head({ connection, listing, specs }: { connection: Connection; listing:
               <span class="sw-head-text">{spec.title}</span>
             </th>
           ) : (
-            <SortHead key={spec.name} listing={listing} column={spec.name} title={spec.title} numeric={spec.numeric} />
+            <SortHead key={spec.name} listing={listing} column={spec.name} title={spec.title} numeric={spec.numeric && !saysWords(connection.state.runs, spec.name)} />
           ),
         )}
         <th scope="col" class="sw-cell-menu">
@@ -243,6 +245,16 @@ function Head({ connection, listing, specs }: { connection: Connection; listing:
       </tr>
     </thead>
   );
+}
+
+/** Whether a column's first value is a text: then its title stands where its values do. */
+function saysWords(runs: RunTable, name: string): boolean {
+  const cell = runs.column(name);
+  for (let row = 0; row < runs.size; row += 1) {
+    const value = cell(row);
+    if (value !== undefined && value !== null) return typeof value === "string";
+  }
+  return false;
 }
 
 interface SortHeadProps {
@@ -359,7 +371,7 @@ function Row(props: RowProps): VNode {
       ))}
       <td class="sw-cell-menu">
         <Dropdown label={WORDS.menu(number)} icon="more" arrow={false} role="menu" align="end" className="sw-quiet" tabIndex={-1}>
-          {(close) => <Menu items={runItems(connection, run)} close={close} />}
+          {(close) => <Lazy name="RunMenu" quiet connection={connection} run={run} close={close} />}
         </Dropdown>
       </td>
     </tr>

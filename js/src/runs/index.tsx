@@ -5,11 +5,10 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import type { Json } from "../protocol";
-import { Lazy } from "../shell/lazy";
+import { Lazy } from "../ui/lazy";
 import { STRINGS } from "../strings";
 import { useWidth } from "../ui/seen";
-import { Icon } from "../ui/icons";
-import { defaultColumns } from "./columns";
+import { codesDiffer, defaultColumns } from "./columns";
 import { RunGrid } from "./grid";
 import { newListing } from "./listing";
 import { Toolbar } from "./toolbar";
@@ -26,12 +25,13 @@ export function Runs({ connection }: { connection: Connection }): VNode {
   useEffect(() => () => listing.close(), []);
   const help = useSignal(false);
   const chosen = state.view.remember<Json>("columns", null, (value) => value === null || Array.isArray(value));
+  const differ = useComputed(() => width.value >= 720 && codesDiffer(state.runs));
   const columns = useComputed<readonly string[]>(() =>
-    Array.isArray(chosen.value) ? chosen.value.map(String) : defaultColumns(state.sweep.value, state.runs.names.value, width.value),
+    Array.isArray(chosen.value) ? chosen.value.map(String) : [...defaultColumns(state.sweep.value, state.runs.names.value, width.value), ...(differ.value ? ["code"] : [])],
   );
   state.runs.version.value;
   const empty = state.runs.size === 0;
-  const nothing = listing.shown.value.length === 0;
+  const nothing = listing.ready.value && listing.shown.value.length === 0;
   const opened = state.opened.value;
   const aside = state.comparing.value ? "Compare" : opened ? "Drawer" : null;
   useEffect(() => {
@@ -52,32 +52,8 @@ export function Runs({ connection }: { connection: Connection }): VNode {
         />
         {nothing && <p class="sw-hint sw-nothing">{empty ? WORDS.none : WORDS.noneShown}</p>}
         {aside && <Lazy name={aside} connection={connection} />}
-        {help.value && <Keys onClose={() => (help.value = false)} />}
+        {help.value && <Lazy name="Keys" quiet onClose={() => (help.value = false)} />}
       </div>
     </section>
-  );
-}
-
-function Keys({ onClose }: { onClose: () => void }): VNode {
-  return (
-    <div class="sw-keys" role="dialog" aria-label={WORDS.keysTitle}>
-      <header class="sw-drawer-head">
-        <h3>{WORDS.keysTitle}</h3>
-        <span class="sw-space" />
-        <button type="button" class="sw-button sw-button-icon sw-quiet" aria-label={STRINGS.close} onClick={onClose}>
-          <Icon name="close" />
-        </button>
-      </header>
-      <dl>
-        {WORDS.keys.map(([key, what]) => (
-          <div key={key}>
-            <dt>
-              <kbd>{key}</kbd>
-            </dt>
-            <dd>{what}</dd>
-          </div>
-        ))}
-      </dl>
-    </div>
   );
 }

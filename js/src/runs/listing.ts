@@ -4,7 +4,9 @@ import { computed, effect, signal, type ReadonlySignal, type Signal } from "@pre
 import type { Json } from "../protocol";
 import type { State } from "../state";
 import { descendingFirst, metricColumn } from "./columns";
-import { filterColumns, FilterError, parseFilter, type Predicate } from "./filter";
+import { loadPanels, panels } from "../ui/lazy";
+import type { Predicate } from "./filter";
+import { FilterError } from "./filtererror";
 import { heldOrder, passing, sorted, toggledSort, type SortKey } from "./order";
 
 export interface Listing {
@@ -13,6 +15,8 @@ export interface Listing {
   readonly filterError: ReadonlySignal<FilterError | null>;
   readonly sort: ReadonlySignal<readonly SortKey[]>;
   sortBy(column: string, add: boolean): void;
+  /** The filter is at hand; until then the table stands as it is. */
+  readonly ready: ReadonlySignal<boolean>;
   /** Ids, as the table shows them. */
   readonly shown: ReadonlySignal<readonly string[]>;
   /** Somebody's hand is in the table: nothing moves. */
@@ -29,6 +33,7 @@ interface Parsed {
   error: FilterError | null;
 }
 
+const ALL: Parsed = { predicate: () => true, error: null };
 const NOTHING_WAITS = { n: 0, moved: false };
 
 export function newListing(state: State): Listing {
@@ -45,28 +50,36 @@ export function newListing(state: State): Listing {
   });
   const columns = computed(() => {
     runs.version.value; // accessors hold until the next change
-    return filterColumns(runs.names.value, (name) => runs.column(name));
+    return panels.value?.filterColumns(runs.names.value, (name) => runs.column(name));
   });
   let lastGood = "";
-  const parsed = computed<Parsed>(() => {
+  const parsed = computed<Parsed | null>(() => {
+    const text = filter.value;
+    if (text.trim() === "") {
+      lastGood = "";
+      return ALL;
+    }
+    const parse = panels.value?.parseFilter;
+    if (!parse || !columns.value) return null;
     try {
-      const predicate = parseFilter(filter.value, columns.value);
-      lastGood = filter.value;
+      const predicate = parse(text, columns.value);
+      lastGood = text;
       return { predicate, error: null };
     } catch (error) {
       if (!(error instanceof FilterError)) throw error;
-      return { predicate: parseFilter(lastGood, columns.value), error };
+      return { predicate: parse(lastGood, columns.value), error };
     }
   });
   const rows = computed(() => {
     runs.version.value;
     return sorted(runs, sort.value);
   });
-  const fresh = computed(() => passing(runs, rows.value, parsed.value.predicate));
+  const fresh = computed(() => parsed.value && passing(runs, rows.value, parsed.value.predicate));
 
   let asked = "";
   const end = effect(() => {
     const order = fresh.value;
+    if (!order) return loadPanels();
     const asks = JSON.stringify([filter.value, sort.value]);
     if (!held.value || asks !== asked || shown.peek().length === 0) {
       asked = asks;
@@ -82,7 +95,8 @@ export function newListing(state: State): Listing {
 
   return {
     filter,
-    filterError: computed(() => parsed.value.error),
+    filterError: computed(() => parsed.value?.error ?? null),
+    ready: computed(() => parsed.value !== null),
     sort,
     sortBy(column, add) {
       chosenSort.value = toggledSort(sort.peek(), column, descendingFirst(column, state.sweep.peek(), runs.names.peek()), add) as unknown as Json[];
@@ -91,7 +105,7 @@ export function newListing(state: State): Listing {
     held,
     waiting,
     refresh() {
-      shown.value = fresh.peek();
+      shown.value = fresh.peek() ?? shown.peek();
       state.shown.value = shown.peek();
       waiting.value = NOTHING_WAITS;
     },

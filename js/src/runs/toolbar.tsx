@@ -1,6 +1,6 @@
 /** Above the table: how many, the filter, the columns, what can be done with several. */
 
-import { useComputed, useSignal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { useComputed, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useId } from "preact/hooks";
 import type { Ref, VNode } from "preact";
 import type { Connection } from "../connection";
@@ -8,8 +8,9 @@ import type { Json } from "../protocol";
 import { STRINGS } from "../strings";
 import { reasonAgainst } from "../ui/order";
 import { Icon } from "../ui/icons";
-import { Dropdown } from "../ui/popover";
-import { failures, offered, type ColumnSpec } from "./columns";
+import { Dropdown } from "../ui/dropdown";
+import { Lazy } from "../ui/lazy";
+import { failures } from "./columns";
 import type { Listing } from "./listing";
 
 const WORDS = STRINGS.runs;
@@ -96,7 +97,7 @@ export function Toolbar({ connection, listing, columns, chosen, filterInput }: T
         {WORDS.compare(selected)}
       </button>
       <Dropdown label={WORDS.columns} text={<span class="sw-wide">{WORDS.columns}</span>} icon="columns" align="end">
-        {() => <ColumnChoice connection={connection} columns={columns} chosen={chosen} />}
+        {() => <Lazy name="ColumnChoice" quiet connection={connection} columns={columns} chosen={chosen} />}
       </Dropdown>
     </div>
   );
@@ -110,56 +111,5 @@ function Waiting({ listing }: { listing: Listing }): VNode {
     <button type="button" class={`sw-link sw-waiting ${something ? "" : "sw-unseen"}`} tabIndex={something ? 0 : -1} onClick={() => listing.refresh()}>
       {WORDS.waiting(n)}
     </button>
-  );
-}
-
-interface ChoiceProps {
-  connection: Connection;
-  columns: ReadonlySignal<readonly string[]>;
-  chosen: Signal<Json>;
-}
-
-function ColumnChoice({ connection, columns, chosen }: ChoiceProps): VNode {
-  const find = useSignal("");
-  const { runs } = connection.state;
-  const all = offered(runs.names.value);
-  const wanted = find.value.trim().toLowerCase();
-  const found = all.filter((spec) => spec.title.toLowerCase().includes(wanted));
-  const shown = columns.value;
-  const set = (name: string, on: boolean) => {
-    chosen.value = on ? all.map((spec) => spec.name).filter((other) => other === name || shown.includes(other)) : shown.filter((other) => other !== name);
-  };
-  const group = (name: ColumnSpec["group"]) => found.filter((spec) => spec.group === name);
-  return (
-    <div class="sw-columns">
-      <input
-        type="text"
-        data-autofocus
-        aria-label={WORDS.columnsFind}
-        placeholder={WORDS.columnsFind}
-        value={find.value}
-        onInput={(event) => (find.value = event.currentTarget.value)}
-      />
-      <div class="sw-columns-list">
-        {(["summary", "config", "fact"] as const).map(
-          (name) =>
-            group(name).length > 0 && (
-              <fieldset key={name}>
-                <legend>{WORDS.groups[name]}</legend>
-                {group(name).map((spec) => (
-                  <label key={spec.name}>
-                    <input type="checkbox" checked={shown.includes(spec.name)} onChange={(event) => set(spec.name, event.currentTarget.checked)} />
-                    <span>{spec.title}</span>
-                  </label>
-                ))}
-              </fieldset>
-            ),
-        )}
-        {runs.leftOut > 0 && <p class="sw-hint">{WORDS.leftOut(runs.leftOut)}</p>}
-      </div>
-      <button type="button" class="sw-button" onClick={() => (chosen.value = null)}>
-        {WORDS.columnsReset}
-      </button>
-    </div>
   );
 }

@@ -1,17 +1,16 @@
-/** Who works on the sweep, and the form that starts more. */
+/** Who works on the sweep. */
 
-import { useSignal } from "@preact/signals";
-import { useId } from "preact/hooks";
 import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import { bytesText, durationText, numberText } from "../format";
-import type { AgentRow, Commands, Load } from "../protocol";
-import { kernelNow, type State } from "../state";
+import type { AgentRow, Load } from "../protocol";
+import { isOver, kernelNow, type State } from "../state";
 import { STRINGS } from "../strings";
 import { useClock } from "../ui/clock";
-import { CopyButton } from "../ui/copy";
-import { OrderButton, Labels, reasonAgainst, useOrder } from "../ui/order";
-import { Dropdown, Menu } from "../ui/popover";
+import { Dropdown } from "../ui/dropdown";
+import { Lazy } from "../ui/lazy";
+import { OrderButton } from "../ui/order";
+import { lostAgents } from "./lost";
 
 const WORDS = STRINGS.agents;
 
@@ -19,6 +18,7 @@ export function AgentsCard({ connection }: { connection: Connection }): VNode {
   const { state } = connection;
   const there = state.agents.value.filter((agent) => agent.state !== "gone");
   const busy = there.filter((agent) => agent.run !== null).length;
+  const lost = isOver(state) ? [] : lostAgents(state);
   const form = there.length === 0 && !isOver(state);
   return (
     <section class="sw-card sw-agents" data-testid="sw-agents" aria-label={WORDS.title}>
@@ -29,31 +29,47 @@ export function AgentsCard({ connection }: { connection: Connection }): VNode {
         {there.length > 0 && <Scale connection={connection} agents={there} />}
         {there.length > 0 && (
           <Dropdown label={WORDS.startMore} text={<span class="sw-wide">{WORDS.startTitle}</span>} icon="plus" align="end" className="sw-quiet">
-            {(close) => <StartForm connection={connection} onStarted={close} />}
+            {(close) => <Lazy name="StartForm" quiet connection={connection} onStarted={close} />}
           </Dropdown>
         )}
         {state.sweep.value?.join && (
           <Dropdown label={WORDS.joins} text={WORDS.where} arrow={false} align="end" className="sw-quiet">
-            {() => <Join line={state.sweep.value?.join ?? ""} />}
+            {() => <Lazy name="Join" quiet line={state.sweep.value?.join ?? ""} />}
           </Dropdown>
         )}
       </header>
-      {form ? (
-        <StartForm connection={connection} />
-      ) : (
-        <ul class="sw-agent-list" tabIndex={there.length > 3 ? 0 : undefined} aria-label={WORDS.title}>
-          {there.map((agent, i) => (
-            <Row key={agent.id} connection={connection} agent={agent} index={i} />
+      {form && <Lazy name="StartForm" quiet connection={connection} />}
+      {there.length + lost.length > 0 ? (
+        <ul class="sw-agent-list" tabIndex={there.length + lost.length > 3 ? 0 : undefined} aria-label={WORDS.title}>
+          {there.map((agent) => (
+            <Row key={agent.id} connection={connection} agent={agent} />
           ))}
-          {there.length === 0 && <li class="sw-hint">{WORDS.nobody}</li>}
+          {lost.map((agent) => (
+            <LostRow key={agent.id} connection={connection} agent={agent} />
+          ))}
         </ul>
+      ) : (
+        !form && <p class="sw-hint">{WORDS.nobody}</p>
       )}
     </section>
   );
 }
 
-function isOver(state: State): boolean {
-  return state.status.value === "CANCELED" || state.status.value === "FINISHED";
+function LostRow({ connection, agent }: { connection: Connection; agent: AgentRow }): VNode {
+  return (
+    <li class="sw-agent sw-lost" data-testid="sw-agent-row" data-agent-id={agent.id} data-state="lost">
+      <AgentName agent={agent} />
+      <Lazy name="LostAgent" quiet connection={connection} agent={agent} />
+    </li>
+  );
+}
+
+function AgentName({ agent }: { agent: AgentRow }): VNode {
+  return (
+    <span class="sw-agent-name" title={`${agent.id} · ${agent.host} · ${agent.pid}`}>
+      <b>A{agent.number}</b> <span class="sw-muted">{agent.backend}</span>
+    </span>
+  );
 }
 
 /** − 2 ＋ */
@@ -86,28 +102,15 @@ function Scale({ connection, agents }: { connection: Connection; agents: readonl
   );
 }
 
-function Join({ line }: { line: string }): VNode {
-  return (
-    <div class="sw-join">
-      <p>{WORDS.joins}</p>
-      <pre>{line}</pre>
-      <CopyButton text={() => line} label={WORDS.joinCopy} />
-    </div>
-  );
-}
-
-function Row({ connection, agent, index }: { connection: Connection; agent: AgentRow; index: number }): VNode {
+function Row({ connection, agent }: { connection: Connection; agent: AgentRow }): VNode {
   const { state } = connection;
   state.runs.version.value;
   const run = agent.run;
   const number = run === null ? null : state.runs.number(run, "number");
   const load = state.load.value[agent.id];
-  const name = `A${index + 1}`;
   return (
     <li class="sw-agent" data-testid="sw-agent-row" data-agent-id={agent.id} data-state={agent.state}>
-      <span class="sw-agent-name" title={`${agent.id} · ${agent.host} · ${agent.pid}`}>
-        <b>{name}</b> <span class="sw-muted">{agent.backend}</span>
-      </span>
+      <AgentName agent={agent} />
       <span class="sw-agent-run">
         {run === null || number === null ? (
           <span class="sw-muted">{agent.state === "leaving" ? WORDS.states.leaving : WORDS.noRun}</span>
@@ -124,20 +127,11 @@ function Row({ connection, agent, index }: { connection: Connection; agent: Agen
         <LoadFacts load={load} />
         <Heard state={state} agent={agent} />
       </span>
-      <Dropdown label={WORDS.menu(name)} icon="more" arrow={false} role="menu" align="end" className="sw-quiet">
-        {(close) => <Menu close={close} items={agentItems(connection, agent)} />}
+      <Dropdown label={WORDS.menu(`A${agent.number}`)} icon="more" arrow={false} role="menu" align="end" className="sw-quiet">
+        {(close) => <Lazy name="AgentMenu" quiet connection={connection} agent={agent} close={close} />}
       </Dropdown>
     </li>
   );
-}
-
-function agentItems(connection: Connection, agent: AgentRow) {
-  const reason = reasonAgainst(connection.state, "stop_agent");
-  const order = (now: boolean) => connection.command("stop_agent", { agent: agent.id, now });
-  return [
-    { label: WORDS.leave, icon: "check" as const, disabled: reason || (agent.state === "leaving" ? WORDS.leaving : ""), run: () => order(false) },
-    { label: WORDS.stopNow, icon: "stop" as const, danger: true, confirm: WORDS.stopNowConfirm, disabled: reason, run: () => order(true) },
-  ];
 }
 
 function LoadFacts({ load }: { load: Load | undefined }): VNode | null {
@@ -159,96 +153,5 @@ function Heard({ state, agent }: { state: State; agent: AgentRow }): VNode | nul
     <span class="sw-heard" title={WORDS.heardTitle(age)}>
       <span aria-hidden="true">♥</span> {WORDS.heard(age)}
     </span>
-  );
-}
-
-/** Function, backend, number, Start. What was chosen stays, whatever the kernel sends meanwhile. */
-export function StartForm({ connection, onStarted }: { connection: Connection; onStarted?: () => void }): VNode {
-  const { state } = connection;
-  const id = useId();
-  const order = useOrder(connection, "start_agents");
-  const chosen = useSignal<string | null>(null);
-  const backend = useSignal<string | null>(null);
-  const n = useSignal("1");
-  const functions = state.functions.value;
-  const program = typeof state.config.value["program"] === "string";
-  const backends = state.backends.value;
-  const nothing = functions.length === 0 && !program;
-  const reason =
-    (state.sweep.value ? "" : WORDS.noSweep) || (nothing ? WORDS.noFunction : "") || reasonAgainst(state, "start_agents");
-  const waiting = order.status !== "";
-  const start = () => {
-    if (reason || waiting) return;
-    const name = chosen.value ?? functions[0]?.name ?? "";
-    const args: Commands["start_agents"] = {
-      n: Math.max(1, Math.round(Number(n.value)) || 1),
-      backend: backend.value ?? backends[0] ?? "thread",
-      function: name === "" ? null : name,
-    };
-    order.give(args);
-    onStarted?.();
-  };
-  if (nothing && state.known.value) {
-    return (
-      <div class="sw-start-form">
-        <p class="sw-hint">{WORDS.noFunction}</p>
-        <pre class="sw-example">{WORDS.example}</pre>
-        <StartButton reason={reason} waiting={waiting} start={start} />
-      </div>
-    );
-  }
-  return (
-    <form
-      class="sw-start-form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        start();
-      }}
-    >
-      <label for={`${id}-f`}>{WORDS.function}</label>
-      <select id={`${id}-f`} value={chosen.value ?? functions[0]?.name ?? ""} onChange={(event) => (chosen.value = event.currentTarget.value)}>
-        {functions.map((known) => (
-          <option key={known.name} value={known.name}>
-            {known.where ? `${known.name} · ${known.where}` : known.name}
-          </option>
-        ))}
-        {program && <option value="">{WORDS.program}</option>}
-      </select>
-      <label for={`${id}-b`}>{WORDS.backend}</label>
-      <select id={`${id}-b`} value={backend.value ?? backends[0] ?? ""} onChange={(event) => (backend.value = event.currentTarget.value)}>
-        {backends.map((name) => (
-          <option key={name} value={name}>
-            {WORDS.backends[name] ?? name}
-          </option>
-        ))}
-      </select>
-      <label for={`${id}-n`}>{WORDS.number}</label>
-      <input
-        id={`${id}-n`}
-        type="number"
-        min="1"
-        max="512"
-        class="sw-short"
-        value={n.value}
-        onInput={(event) => (n.value = event.currentTarget.value)}
-      />
-      <StartButton reason={reason} waiting={waiting} start={start} />
-    </form>
-  );
-}
-
-function StartButton({ reason, waiting, start }: { reason: string; waiting: boolean; start: () => void }): VNode {
-  return (
-    <button
-      type="button"
-      class="sw-button sw-primary"
-      data-testid="sw-start"
-      aria-disabled={reason || waiting ? true : undefined}
-      aria-busy={waiting || undefined}
-      title={reason || undefined}
-      onClick={start}
-    >
-      <Labels now={waiting ? 1 : 0} labels={[WORDS.start, WORDS.starting]} />
-    </button>
   );
 }

@@ -8,11 +8,14 @@ import { metricColumn } from "../runs/columns";
 import { STRINGS } from "../strings";
 import { CopyButton } from "../ui/copy";
 import { Icon } from "../ui/icons";
+import { Lazy } from "../ui/lazy";
 
 const WORDS = STRINGS.best;
 
-export function BestCard({ connection }: { connection: Connection }): VNode {
+/** `done`: nothing is to come, and it offers what follows. */
+export function BestCard({ connection, done = false }: { connection: Connection; done?: boolean }): VNode {
   const { state } = connection;
+  if ((state.sweep.value?.goals.length ?? 0) > 1) return <Lazy name="FrontCard" quiet connection={connection} />;
   const best = state.best.value;
   const noGoal = state.sweep.value !== null && state.sweep.value.goal === null;
   return (
@@ -37,6 +40,7 @@ export function BestCard({ connection }: { connection: Connection }): VNode {
       ) : (
         <p class="sw-hint">{noGoal ? WORDS.noGoal : WORDS.none}</p>
       )}
+      {done && <Lazy name="Finish" connection={connection} quiet />}
     </section>
   );
 }
@@ -76,7 +80,7 @@ function Actions({ connection }: { connection: Connection }): VNode {
 /** `lr 2.1e-3  bs 64`: what was searched first, constants not at all. */
 function Chips({ config, parameters }: { config: Config; parameters: readonly ParameterInfo[] }): VNode {
   const searched = parameters.filter((parameter) => !parameter.constant).map((parameter) => parameter.path);
-  const paths = searched.length ? searched : Object.keys(config).map((key) => [key]);
+  const paths = searched.length ? searched : leavesOf(config);
   const known = paths.map((path) => ({ name: path.join("."), value: valueAt(config, path) })).filter(({ value }) => value !== undefined);
   return (
     <dl class="sw-chips" tabIndex={0} aria-label={WORDS.config}>
@@ -88,6 +92,15 @@ function Chips({ config, parameters }: { config: Config; parameters: readonly Pa
       ))}
     </dl>
   );
+}
+
+/** Where its values are: what is nested is a group of parameters, as long as nobody says otherwise. */
+function leavesOf(config: Config, above: readonly string[] = []): string[][] {
+  return Object.entries(config).flatMap(([key, value]) => {
+    const path = [...above, key];
+    const nested = typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length > 0;
+    return nested ? leavesOf(value, path) : [path];
+  });
 }
 
 export function valueAt(config: Config, path: readonly string[]): Json | undefined {

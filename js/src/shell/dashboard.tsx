@@ -7,12 +7,13 @@ import { Curves } from "../curves";
 import { Runs } from "../runs";
 import { failures } from "../runs/columns";
 import type { Panel } from "../protocol";
+import { isOver } from "../state";
 import { STRINGS } from "../strings";
 import { AgentsCard } from "./agents";
 import { BestCard } from "./best";
 import { Header } from "./header";
 import { LiveRegion } from "./liveregion";
-import { Lazy } from "./lazy";
+import { Lazy } from "../ui/lazy";
 import { NoticeBar } from "./noticebar";
 import { Progress } from "./progress";
 import { Tabs, type Tab } from "./tabs";
@@ -22,6 +23,7 @@ export function Dashboard({ connection }: { connection: Connection }): VNode {
   const tab = state.view.remember("tab", "curves");
   const draft = useComputed(() => state.known.value && state.sweep.value === null);
   // Where there never was a kernel, only the traits in the saved file are known.
+  const done = useComputed(() => isOver(state) && state.agents.value.every((agent) => agent.state === "gone"));
   const saved = useComputed(() => !state.known.value && state.mute.value);
   return (
     <>
@@ -34,9 +36,9 @@ export function Dashboard({ connection }: { connection: Connection }): VNode {
         <Draft connection={connection} />
       ) : (
         <>
-          <div class="sw-cards">
-            <BestCard connection={connection} />
-            <AgentsCard connection={connection} />
+          <div class={`sw-cards ${done.value ? "sw-done" : ""}`}>
+            <BestCard connection={connection} done={done.value} />
+            {!done.value && <AgentsCard connection={connection} />}
           </div>
           <Views connection={connection} />
           <Runs connection={connection} />

@@ -2,12 +2,13 @@
 
 import type { VNode } from "preact";
 import type { Connection } from "../connection";
-import type { Commands, SweepState } from "../protocol";
+import type { SweepState } from "../protocol";
+import { isCapped } from "../state";
 import { STRINGS } from "../strings";
 import { OrderButton, reasonAgainst } from "../ui/order";
-import { Dropdown, Menu, type MenuItem } from "../ui/popover";
+import { Dropdown } from "../ui/dropdown";
+import { Lazy } from "../ui/lazy";
 import { Icon } from "../ui/icons";
-import { exportItems } from "./exports";
 
 const WORDS = STRINGS.header;
 
@@ -30,7 +31,7 @@ export function Header({ connection }: { connection: Connection }): VNode {
       {sweep && (
         <span class="sw-method" title={sweep.reason || undefined}>
           {sweep.method}
-          {sweep.goal && ` · ${STRINGS.goal(sweep.goal.maximize, sweep.goal.metric)}`}
+          {sweep.goals.length > 0 && ` · ${sweep.goals.map((goal) => STRINGS.goal(goal.maximize, goal.metric)).join(", ")}`}
         </span>
       )}
       <span class="sw-space" />
@@ -39,7 +40,7 @@ export function Header({ connection }: { connection: Connection }): VNode {
         {sweep && <Stop connection={connection} status={status} />}
         {sweep && <Add connection={connection} status={status} />}
         <Dropdown label={WORDS.menu} icon="more" arrow={false} role="menu" align="end" className="sw-quiet" testid="sw-export">
-          {(close) => <Menu items={exportItems(connection)} close={close} />}
+          {(close) => <Lazy name="HeaderMenu" quiet connection={connection} close={close} />}
         </Dropdown>
       </div>
     </div>
@@ -62,7 +63,8 @@ function Go({ connection, status }: Part): VNode {
         doing={WORDS.resuming}
         icon="play"
         testid="sw-resume"
-        className={status === "PAUSED" ? "sw-primary" : ""}
+        className={status === "PAUSED" && !connection.state.sweep.value?.failure ? "sw-primary" : ""}
+        disabled={isCapped(connection.state) ? WORDS.capped : ""}
       />
     );
   }
@@ -76,35 +78,13 @@ function Go({ connection, status }: Part): VNode {
       doing={WORDS.pausing}
       icon="pause"
       testid="sw-pause"
-      disabled={status === "CANCELED" ? WORDS.over : ""}
+      disabled={status === "CANCELED" ? WORDS.over : status === "PENDING" ? WORDS.notBegun : ""}
     />
   );
 }
 
 function Stop({ connection, status }: Part): VNode {
   const over = status === "FINISHED" || status === "CANCELED";
-  const order = <C extends keyof Commands>(command: C, args: Commands[C]) => connection.command(command, args);
-  const running = connection.state.progress.value.counts.running ?? 0;
-  const items: MenuItem[] = [
-    {
-      label: WORDS.stopNow,
-      hint: WORDS.stopNowHint,
-      icon: "stop",
-      danger: true,
-      confirm: WORDS.stopNowConfirm(running),
-      disabled: (over ? WORDS.over : "") || reasonAgainst(connection.state, "stop"),
-      run: () => order("stop", { now: true }),
-    },
-    {
-      label: WORDS.cancel,
-      hint: WORDS.cancelHint,
-      icon: "close",
-      danger: true,
-      confirm: WORDS.cancelConfirm,
-      disabled: (status === "CANCELED" ? WORDS.over : "") || reasonAgainst(connection.state, "cancel"),
-      run: () => order("cancel", {}),
-    },
-  ];
   return (
     <span class="sw-split">
       <OrderButton
@@ -119,7 +99,7 @@ function Stop({ connection, status }: Part): VNode {
         disabled={over ? WORDS.over : ""}
       />
       <Dropdown label={WORDS.stopMore} role="menu" align="end" disabled={status === "CANCELED" ? WORDS.over : ""}>
-        {(close) => <Menu items={items} close={close} />}
+        {(close) => <Lazy name="StopMenu" quiet connection={connection} status={status} close={close} />}
       </Dropdown>
     </span>
   );

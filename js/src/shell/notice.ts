@@ -3,7 +3,8 @@
 import type { Link } from "../state";
 import { STRINGS } from "../strings";
 
-export type NoticeKind = "detached" | "trouble" | "refused" | "busy" | "stale" | "streak" | "hint" | "paused" | "violation" | "quiet";
+export type NoticeKind =
+  | "detached" | "trouble" | "refused" | "failure" | "busy" | "stale" | "streak" | "gaveup" | "observer" | "paused" | "nobody" | "waiting" | "violation" | "quiet";
 
 export interface Notice {
   kind: NoticeKind;
@@ -24,10 +25,16 @@ export interface Facts {
   /** Names of the orders that the kernel has not heard for a second. */
   late: readonly string[];
   streak: { n: number; error: string } | null;
+  /** What stopped the controller. */
+  failure: string;
+  /** Why agents went home. */
+  gaveUp: string;
   status: string;
   working: number;
   there: number;
+  /** Runs by hand that nobody takes, and for how many seconds the oldest has waited. */
   waiting: number;
+  waiting_s: number;
   running: number;
   observer: string;
   violations: readonly string[];
@@ -37,6 +44,8 @@ export interface Facts {
 }
 
 const WORDS = STRINGS.notice;
+/** Whoever waits less does not wait: agents are between two runs for moments. */
+const WAITING_S = 3;
 
 export function noticeOf(facts: Facts): Notice {
   if (facts.link === "detached") return { kind: "detached", tone: "warn", text: STRINGS.link.detached(facts.heardTime), more: STRINGS.link.attach };
@@ -45,14 +54,18 @@ export function noticeOf(facts: Facts): Notice {
   if (facts.refused) return { kind: "refused", tone: "bad", text: facts.refused };
   if (facts.late.length) return { kind: "busy", tone: "warn", text: WORDS.busy(lateText(facts.late)), more: WORDS.interrupt };
   if (facts.link === "stale") return { kind: "stale", tone: "warn", text: STRINGS.link.stale(facts.heardAge) };
-  if (facts.streak && facts.status !== "FINISHED" && facts.status !== "CANCELED") {
-    return { kind: "streak", tone: "bad", text: WORDS.streak(facts.streak.n, facts.streak.error) };
-  }
-  if (facts.observer) return { kind: "hint", tone: "info", text: facts.observer };
+  if (facts.link === "reconnecting") return { kind: "quiet", tone: "quiet", text: STRINGS.link.reconnecting };
+  if (facts.failure) return { kind: "failure", tone: "bad", text: WORDS.failure(facts.failure), more: WORDS.failureNext };
+  const over = facts.status === "FINISHED" || facts.status === "CANCELED";
+  const gaveUp = facts.gaveUp && !over ? WORDS.gaveUp(facts.gaveUp) : "";
+  if (facts.streak && !over) return { kind: "streak", tone: "bad", text: WORDS.streak(facts.streak.n, facts.streak.error), more: gaveUp };
+  if (gaveUp) return { kind: "gaveup", tone: "bad", text: gaveUp };
+  if (facts.observer) return { kind: "observer", tone: "info", text: facts.observer };
   if (facts.status === "PAUSED") return { kind: "paused", tone: "info", text: WORDS.paused(facts.running) };
-  if (facts.status === "RUNNING" && facts.there === 0 && facts.running === 0) return { kind: "hint", tone: "warn", text: WORDS.nobody };
-  // A search keeps a run ready for every agent: only more than that are a queue.
-  if (facts.status === "RUNNING" && facts.waiting > Math.max(1, facts.there) && facts.working === facts.there) return { kind: "hint", tone: "info", text: WORDS.waiting(facts.waiting) };
+  if (facts.status === "RUNNING" && facts.there === 0 && facts.running === 0) return { kind: "nobody", tone: "warn", text: WORDS.nobody };
+  if (facts.status === "RUNNING" && facts.waiting > 0 && facts.waiting_s >= WAITING_S && facts.working === facts.there) {
+    return { kind: "waiting", tone: "info", text: WORDS.waiting(facts.waiting) };
+  }
   if (facts.violations.length) return { kind: "violation", tone: "info", text: facts.violations.join(" ") };
   if (facts.link === "connecting") return { kind: "quiet", tone: "quiet", text: STRINGS.link.connecting };
   return { kind: "quiet", tone: "quiet", text: [facts.reason, facts.store ? WORDS.store(facts.store) : ""].filter(Boolean).join(" · ") };

@@ -8,14 +8,23 @@ import type { State } from "../state";
 import { STRINGS } from "../strings";
 import { useClock } from "../ui/clock";
 import { Icon } from "../ui/icons";
-import { noticeOf, streakOf, type Facts, type Notice } from "./notice";
+import { Lazy } from "../ui/lazy";
+import { noticeOf, streakOf, type Facts, type Notice, type NoticeKind } from "./notice";
 
 const TESTIDS: { readonly [kind: string]: string } = {
   detached: "sw-detached",
   busy: "sw-kernel-busy",
   refused: "sw-error",
   trouble: "sw-error",
+  failure: "sw-error",
+  gaveup: "sw-error",
   streak: "sw-error",
+};
+/** What can be done about it, beyond reading it. */
+const ACTIONS: { readonly [kind in NoticeKind]?: "DetachedActions" | "FailureActions" | "OneMore" } = {
+  detached: "DetachedActions",
+  failure: "FailureActions",
+  waiting: "OneMore",
 };
 const RECENT = 6;
 
@@ -24,7 +33,7 @@ export function NoticeBar({ connection, onShowFailures }: { connection: Connecti
   const streak = useComputed(() => recentStreak(connection.state));
   const notice = noticeOf(factsOf(connection, clock.value, streak.value));
   return (
-    <div class="sw-notice" data-tone={notice.tone} data-testid={TESTIDS[notice.kind]}>
+    <div class={`sw-notice ${notice.text || connection.state.sweep.value ? "" : "sw-silent"}`} data-tone={notice.tone} data-testid={TESTIDS[notice.kind]}>
       {notice.tone !== "quiet" && <Icon name={notice.tone === "info" ? "info" : "alert"} />}
       <span class="sw-notice-text" title={notice.text}>
         {notice.text} {notice.more && <span class="sw-muted">{notice.more}</span>}
@@ -36,9 +45,12 @@ export function NoticeBar({ connection, onShowFailures }: { connection: Connecti
 
 function NoticeAction(props: { connection: Connection; notice: Notice; onShowFailures?: () => void }): VNode | null {
   const { connection, notice, onShowFailures } = props;
-  if (notice.kind === "refused") {
+  const panel = ACTIONS[notice.kind];
+  if (panel) return <Lazy name={panel} connection={connection} quiet />;
+  if (notice.kind === "refused" || notice.kind === "gaveup") {
+    const dismiss = () => (notice.kind === "refused" ? connection.dismissRefusal() : (connection.state.notice.value = ""));
     return (
-      <button type="button" class="sw-button sw-quiet" onClick={() => connection.dismissRefusal()}>
+      <button type="button" class="sw-button sw-quiet" onClick={dismiss}>
         {STRINGS.notice.dismiss}
       </button>
     );
@@ -57,7 +69,7 @@ function factsOf(connection: Connection, now: number, streak: Facts["streak"]): 
   const { state } = connection;
   const sweep = state.sweep.value;
   const agents = state.agents.value.filter((agent) => agent.state !== "gone");
-  const { counts } = state.progress.value;
+  const { counts, by_hand, by_hand_since } = state.progress.value;
   const denied = state.denied.value;
   const heardAt = state.heardAt.value;
   const refused = connection.refusal.value?.refused.value?.message ?? "";
@@ -70,10 +82,13 @@ function factsOf(connection: Connection, now: number, streak: Facts["streak"]): 
     refused,
     late: connection.pending.value.filter((order) => order.late.value && STRINGS.notice.orders[order.command]).map((order) => order.command),
     streak,
+    failure: sweep?.failure ?? "",
+    gaveUp: state.notice.value,
     status: state.status.value,
     working: agents.filter((agent) => agent.run !== null).length,
     there: agents.length,
-    waiting: counts.pending ?? 0,
+    waiting: by_hand,
+    waiting_s: by_hand_since === null ? 0 : now / 1000 + state.ahead.value - by_hand_since,
     running: counts.running ?? 0,
     observer: denied["pause"] ?? "",
     violations: sweep?.violations ?? [],

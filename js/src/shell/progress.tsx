@@ -41,11 +41,14 @@ export function Progress({ connection }: { connection: Connection }): VNode {
 function Forecast({ connection }: { connection: Connection }): VNode {
   useClock().value;
   const progress = connection.state.progress.value;
-  const shown = useRef<{ at: number; text: string }>({ at: 0, text: "" });
+  const status = connection.state.status.value;
+  const shown = useRef({ at: 0, text: "", status });
   const now = Date.now();
-  const text = forecastText(progress, connection.state.status.value === "RUNNING");
+  const text = forecastText(progress, status === "RUNNING");
   // A forecast that changes all the time is not believed: at most one in five seconds, unless there was none.
-  if (shown.current.text === "" || text === "" || now - shown.current.at > ETA_EVERY_MS) shown.current = { at: now, text };
+  const { current } = shown;
+  const due = status !== "RUNNING" || status !== current.status || now - current.at > ETA_EVERY_MS;
+  if (current.text === "" || text === "" || due) shown.current = { at: now, text, status };
   return (
     <span class="sw-forecast">
       <span>{shown.current.text}</span>

@@ -2,8 +2,10 @@
 
 import type { JSX, VNode } from "preact";
 import { useComputed } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import type { Connection } from "../connection";
 import { STRINGS } from "../strings";
+import { loadPanels } from "../ui/lazy";
 import { Dashboard, SinglePanel } from "./dashboard";
 
 /** Class of this version's styles; see build.mjs. */
@@ -13,6 +15,7 @@ export const ROOT_CLASS = typeof __ROOT__ === "undefined" ? "sw-root" : __ROOT__
 export function Root({ connection }: { connection: Connection }): VNode {
   const { state } = connection;
   const { host, dark } = state.look.value;
+  useEffect(soon(loadPanels), []);
   const name = useComputed(() => state.sweep.value?.name || state.sweep.value?.id || STRINGS.root.draft);
   return (
     <div
@@ -30,6 +33,12 @@ export function Root({ connection }: { connection: Connection }): VNode {
       {state.panel === "dashboard" ? <Dashboard connection={connection} /> : <SinglePanel connection={connection} panel={state.panel} />}
     </div>
   );
+}
+
+/** Once the page stands: what opens later is there when it is wanted. */
+function soon(load: () => void): () => void {
+  if (typeof requestIdleCallback === "undefined") return () => void setTimeout(load, 200);
+  return () => void requestIdleCallback(load, { timeout: 1000 });
 }
 
 /** Keys stay with us; saving, function keys and leaving by Escape are the notebook's. */

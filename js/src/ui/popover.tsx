@@ -61,67 +61,6 @@ function place(element: HTMLElement, anchor: HTMLElement, align: "start" | "end"
   element.style.top = `${Math.max(EDGE, Math.min(top, high - height - EDGE))}px`;
 }
 
-interface DropdownProps {
-  label: string;
-  /** Shown; without it the button is its icon. */
-  text?: ComponentChildren;
-  icon?: IconName;
-  testid?: string;
-  className?: string;
-  role?: "dialog" | "menu";
-  align?: "start" | "end";
-  arrow?: boolean;
-  disabled?: string;
-  tabIndex?: number;
-  /** Called with what closes it. */
-  children: (close: () => void) => ComponentChildren;
-}
-
-/** A button with something that opens below it. */
-export function Dropdown(props: DropdownProps): VNode {
-  const { label, text, icon, testid, className = "", role = "dialog", align = "start", arrow = true, disabled = "" } = props;
-  const button = useRef<HTMLButtonElement>(null);
-  const open = useSignal(false);
-  const closedAt = useRef(0);
-  const close = () => {
-    if (!open.peek()) return;
-    closedAt.current = performance.now();
-    open.value = false;
-    button.current?.focus({ preventScroll: true });
-  };
-  // A press on the button closes what is open before the click arrives; the click must not open it again.
-  const toggle = () => {
-    if (disabled || performance.now() - closedAt.current < 250) return;
-    open.value = !open.value;
-  };
-  return (
-    <>
-      <button
-        ref={button}
-        type="button"
-        class={`sw-button ${text === undefined ? "sw-button-icon" : ""} ${className}`}
-        aria-haspopup={role}
-        aria-expanded={open.value}
-        aria-disabled={disabled ? true : undefined}
-        aria-label={label}
-        title={disabled || label}
-        data-testid={testid}
-        tabIndex={props.tabIndex}
-        onClick={toggle}
-      >
-        {icon && <Icon name={icon} />}
-        {text}
-        {arrow && <Icon name="down" />}
-      </button>
-      {open.value && button.current && (
-        <Popover anchor={button.current} label={label} role={role} align={align} onClose={close}>
-          {props.children(close)}
-        </Popover>
-      )}
-    </>
-  );
-}
-
 export interface MenuItem {
   label: string;
   hint?: string;

@@ -1,17 +1,19 @@
 /** What can be done with one run. */
 
+import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import { pythonText } from "../format";
 import { columnPath, type RunTable } from "../runtable";
 import type { Config, Json } from "../protocol";
+import { toggle } from "../state";
 import { STRINGS } from "../strings";
 import { copyText } from "../ui/copy";
 import { reasonAgainst } from "../ui/order";
-import type { MenuItem } from "../ui/popover";
+import { Menu, type MenuItem } from "../ui/popover";
 
 const WORDS = STRINGS.runs;
 
-export function runItems(connection: Connection, run: string): (MenuItem | null)[] {
+function runItems(connection: Connection, run: string): (MenuItem | null)[] {
   const { state } = connection;
   const runState = state.runs.text(run, "state");
   const pinned = state.pinned.value === run;
@@ -41,10 +43,9 @@ export function runItems(connection: Connection, run: string): (MenuItem | null)
   ];
 }
 
-/** In a list if it was not, out of it if it was. */
-export function toggle(list: { value: readonly string[]; peek(): readonly string[] }, item: string): void {
-  const old = list.peek();
-  list.value = old.includes(item) ? old.filter((other) => other !== item) : [...old, item];
+/** `short`: where its details are open already. */
+export function RunMenu({ connection, run, short = false, close }: { connection: Connection; run: string; short?: boolean; close: () => void }): VNode {
+  return <Menu items={runItems(connection, run).slice(short ? 1 : 0)} close={close} />;
 }
 
 /** A run's configuration, as its columns have it. */

@@ -1,0 +1,106 @@
+"""Training functions that misbehave: the run says so, and the sweep goes on.
+
+In kernels (segfaults, memory limits, `os._exit`, forks, closed streams, what ignores an order to stop):
+tests/backends/test_kernel_agents.py. Programs: tests/backends/test_program.py, tests/test_program_agents.py.
+"""
+
+import os
+import signal
+import time
+
+import pytest
+
+from .scene import kill, left, until
+
+pytestmark = pytest.mark.slow
+
+DEEDS = {
+    "goes elsewhere": "os.chdir('/')",
+    "closes its streams": "sys.stdout.close(); sys.stderr.close()",
+    "raises what is no Exception": "raise type('Odd', (BaseException,), {})('odd')",
+    "forks, and both return": "os.fork() and os.wait()",
+    "leaves a thread behind": "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()",
+    "exits": "sys.exit(3)",
+    "interrupts itself": "raise KeyboardInterrupt",
+    "swallows the order to stop": "swallow()",
+}
+SCRIPT = """
+import os, sys, threading, time
+
+def swallow():
+    import time
+    run = sweepwidget.run
+    sweepwidget.Api().run(run.id).stop()
+    for i in range(100):
+        try:
+            run.log({{"i": ROWS + i}})
+        except BaseException:
+            pass
+        time.sleep(0.02)
+
+def misbehave():
+    train()
+    import os, sys, threading, time
+    exec(list({deeds!r})[sweepwidget.run.config["cell"]], {{**globals(), **locals(), "swallow": swallow}})
+
+if __name__ == "__main__":
+    sweepwidget.agent({sweep!r}, function=misbehave, backend={backend!r})
+"""
+
+
+@pytest.mark.parametrize("backend", ["thread", "kernel"])
+def test_whatever_a_function_does_the_sweep_goes_on(scene, backend):
+    """One deed after another in the same process; each ends its own run, as what it is."""
+    scene.cells = len(DEEDS)
+    scene.create()
+    script = scene.script(SCRIPT.format(sweep=scene.sweep, deeds=list(DEEDS.values()), backend=backend))
+    status = script.wait(60)
+    print((scene.folder / "output").read_text())
+    states = {list(DEEDS)[run.config["cell"]]: run.state.value for run in scene.store.runs(scene.sweep)}
+    assert states == {
+        **dict.fromkeys(DEEDS, "finished"),
+        "raises what is no Exception": "failed",
+        "exits": "failed",
+        "interrupts itself": "killed",
+        "swallows the order to stop": {"thread": "finished", "kernel": "killed"}[backend],  # a kernel is interrupted
+    }
+    assert 0 == status
+
+
+def test_a_function_that_ends_its_process_costs_its_run_alone(scene):
+    """os._exit in a thread takes everything of that process along: the next one does the run again."""
+    code = SCRIPT.format(sweep=scene.sweep, deeds=["os._exit(3)"] * scene.cells, backend="thread")
+    assert 3 == scene.script(code).wait(30)
+    scene.finish()
+    assert [2, 1, 1, 1] == [run.attempt for run in scene.store.runs(scene.sweep)]
+    scene.check()
+
+
+def test_a_function_that_never_returns_can_be_interrupted(scene):
+    """Its run is closed as killed with what it logged, and the script ends."""
+    code = SCRIPT.format(sweep=scene.sweep, deeds=["[time.sleep(0.01) for _ in iter(int, 1)]"], backend="thread")
+    script = scene.script(code)
+    until(lambda: [rows for rows in scene.ledger.told().values() if len(rows) == scene.ledger.rows])
+    began = time.monotonic()
+    kill(script.pid, signal.SIGINT)
+    script.wait(30)
+    assert time.monotonic() - began < 15
+    until(lambda: not left())
+    scene.finish()
+    scene.check({"finished", "killed"})
+
+
+def test_a_screen_that_goes_away_ends_no_agent(scene):
+    """The terminal is closed, or what its output was piped to has ended: what is said is lost, and nothing else."""
+    reader, writer = os.pipe()
+    deeds = ["", "1 / 0", "", ""]
+    code = f"import os\nos.dup2({writer}, 1); os.dup2({writer}, 2); os.close({writer})\n"
+    code += SCRIPT.format(sweep=scene.sweep, deeds=deeds, backend="thread")
+    script = scene.script(code, pass_fds=[writer])
+    os.close(writer)
+    until(lambda: scene.ledger.told())
+    os.close(reader)
+    script.wait(30)
+    states = [run.state.value for run in scene.store.runs(scene.sweep)]
+    assert ["finished", "failed", "finished", "finished"] == states
+    scene.check({"finished", "failed"})
