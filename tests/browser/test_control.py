@@ -39,7 +39,7 @@ def test_agents_work_without_a_cell_that_runs(notebook):
     board.agents(2)
     second = board.agents(2).nth(0)
     number = second.locator(".sw-agent-run button").inner_text()
-    board.choose(second.get_by_role("button", name="What to do with A1"), "Stop its run", "Really stop")
+    board.choose(second.get_by_role("button", name="What to do with A2"), "Stop its run", "Really stop")
     board.agents(1)
     board.root.get_by_role("button", name="One agent fewer").click()
     board.agents(0)

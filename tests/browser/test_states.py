@@ -131,6 +131,9 @@ def test_while_it_runs(notebook, browser):
     root.get_by_test_id("sw-pause").wait_for()
 
     _kernel_is_busy(lab, root, look)
+    lab.page.wait_for_function(
+        f"() => JSON.stringify({WIDGET}.content.widgets[3].model.outputs.toJSON()).includes('PAUSED')"
+    )
     _connection_is_lost(lab, root, look)
     saved = lab.save()
     _kernel_is_gone(lab, root, look)
