@@ -126,7 +126,7 @@ def _row(subject: Subject, place: int, run: Run, metrics: Sequence[str], names: 
     numbers = ["" if value is None else number(value) for value in found]
     rest = "".join(f'<td class="num">{told}</td>' for told in [*numbers, duration(took)])
     rest += "".join(f"<td>{_text(_told(value), _CELL)}</td>" for value in given)
-    dot = f'<i style="background:{run_color(run.id)}"></i>'
+    dot = f'<i style="background:{run_color(run.number)}"></i>'
     return (
         f'<tr><td class="num">{place}</td><th scope="row">{dot}{_text(run.name or run.id, _CELL)}</th>'
         f"<td>{STATES[run.state][0]}</td>{rest}</tr>"

@@ -5,14 +5,7 @@ const DARK = ["#5ba7f0", "#ff9a4d", "#5cc96b", "#ff7b78", "#b796f2", "#c79a80", 
 
 export const COLORS = LIGHT.length;
 
-/** Which of the colours a run has. */
-export function colorIndex(run: string): number {
-  let hash = 2166136261;
-  for (let i = 0; i < run.length; i += 1) hash = Math.imul(hash ^ run.charCodeAt(i), 16777619);
-  // The low bits of this hash are its weak ones.
-  return ((hash ^ (hash >>> 15)) >>> 0) % COLORS;
-}
-
-export function runColor(run: string, dark: boolean): string {
-  return (dark ? DARK : LIGHT)[colorIndex(run)] as string;
+/** By its number: neighbours differ, and those that run at the same time are neighbours. */
+export function runColor(number: number | null, dark: boolean): string {
+  return (dark ? DARK : LIGHT)[((number ?? 1) - 1) % COLORS] as string;
 }

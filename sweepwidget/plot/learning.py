@@ -245,7 +245,7 @@ class _Picture:
     def traces(self) -> Iterator[Any]:
         if self._grey:
             yield self._merged(self._grey)
-        colors = [run_color(curve.run.id) for curve in self._colored]
+        colors = [run_color(curve.run.number) for curve in self._colored]
         if self._colored and self._colored[0].run.id == self._best:
             colors[0] = ACCENT
         color = {curve.run.id: shade for curve, shade in zip(self._colored, colors, strict=True)}

@@ -54,17 +54,14 @@ STATES: Mapping[RunState, tuple[str, str, str]] = {
 }
 """Word, colour and sign: never a colour alone."""
 NOTHING_POSITIVE = "no value is positive: nothing to see on a logarithmic axis"
-_HASH = 16777619
 _ANNOTATION = 90
 
 
-def run_color(run_id: str) -> str:
-    """The same colour for a run in every figure, and the same hue as in the dashboard (js/src/palette.ts)."""
-    code = 2166136261
-    units = run_id.encode("utf-16-le", "surrogatepass")
-    for low, high in zip(units[::2], units[1::2], strict=True):
-        code = ((code ^ (low | high << 8)) * _HASH) & 0xFFFFFFFF
-    return PALETTE[(code ^ (code >> 15)) % len(PALETTE)]
+def run_color(number: int) -> str:
+    """The same colour for a run in every figure, and the same hue as in the dashboard (js/src/palette.ts): by its number,
+    so that those that ran at the same time differ.
+    """
+    return PALETTE[(number - 1) % len(PALETTE)]
 
 
 # -- text -------------------------------------------------------------------------------------------------------------

@@ -195,7 +195,7 @@ def edf(sweep: Any, metric: str | None = None, *, log_x: bool = False) -> go.Fig
 
 
 def _edf_traces(known: Mapping[Any, Floats], names: Mapping[Any, str]) -> Iterator[go.Scatter]:
-    colors = [ACCENT if len(known) == 1 else run_color(sweep_id) for sweep_id in known]
+    colors = [ACCENT if len(known) == 1 else run_color(n) for n in range(1, len(known) + 1)]
     for (sweep_id, some), color, dash in zip(known.items(), colors, dashes(colors), strict=True):
         if not len(some):
             continue

@@ -6,6 +6,7 @@ import type { ComponentChildren, VNode } from "preact";
 import type { Connection } from "../connection";
 import { durationText, numberText } from "../format";
 import { runColor } from "../palette";
+import type { RunTable } from "../runtable";
 import { CURVE_STRINGS } from "../curvestrings";
 import { scaleOf, type Scale } from "../scale";
 import { resolvedColor } from "../theme";
@@ -107,7 +108,7 @@ function attach(host: HTMLElement, connection: Connection, model: CurvesModel, t
     const [width, height] = [host.clientWidth, host.clientHeight];
     if (width === 0 || height === 0) return;
     const next = scene();
-    inks ??= inksOf(host, dark());
+    inks ??= inksOf(host, state.runs, dark());
     if (plot) plot.show(next);
     else plot = new CurvePlot(host, width, height, next, inks, heard);
     told.value = { picture: next.picture, x: next.x, y: next.y };
@@ -146,7 +147,7 @@ function attach(host: HTMLElement, connection: Connection, model: CurvesModel, t
       const isDark = dark();
       // The styles follow the attribute that the root gets in this same turn.
       requestAnimationFrame(() => {
-        inks = inksOf(host, isDark);
+        inks = inksOf(host, state.runs, isDark);
         plot?.ink(inks);
       });
     }),
@@ -167,7 +168,7 @@ function attach(host: HTMLElement, connection: Connection, model: CurvesModel, t
   };
 }
 
-function inksOf(host: HTMLElement, dark: boolean): Inks {
+function inksOf(host: HTMLElement, runs: RunTable, dark: boolean): Inks {
   const style = getComputedStyle(host);
   return {
     text: resolvedColor(host, "--sw-muted"),
@@ -175,7 +176,7 @@ function inksOf(host: HTMLElement, dark: boolean): Inks {
     grey: resolvedColor(host, "--sw-muted"),
     ground: resolvedColor(host, "--sw-bg"),
     font: `11px ${style.fontFamily || "sans-serif"}`,
-    run: (run) => runColor(run, dark),
+    run: (run) => runColor(runs.number(run, "number"), dark),
   };
 }
 
@@ -209,7 +210,7 @@ function Tip({ connection, model, told, hit }: Props & { told: Signal<Told | nul
   const { dark } = state.look.value;
   return (
     <div class={`sw-plot-tip ${left ? "sw-left" : ""}`} aria-hidden="true">
-      <span class="sw-swatch" style={{ background: runColor(run, dark) }} />
+      <span class="sw-swatch" style={{ background: runColor(state.runs.number(run, "number"), dark) }} />
       <strong>{S.run(state.runs.text(run, "number"))}</strong> {name !== run && <span class="sw-tip-name">{name}</span>}
       <span class="sw-number">
         {S.point(model.x.value === "time" ? "" : model.x.value, model.x.value === "time" ? durationText(x) : numberText(x, 6))}

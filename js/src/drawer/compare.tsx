@@ -46,7 +46,7 @@ export function Compare({ connection }: { connection: Connection }): VNode {
               <th scope="col" />
               {runs.map((run) => (
                 <th key={run} scope="col" title={state.runs.text(run, "name")}>
-                  <span class="sw-swatch" style={{ "--sw-run": runColor(run, state.look.value.dark) }} aria-hidden="true" />
+                  <span class="sw-swatch" style={{ "--sw-run": runColor(state.runs.number(run, "number"), state.look.value.dark) }} aria-hidden="true" />
                   <button type="button" class="sw-link" onClick={() => (state.opened.value = run)}>
                     {state.runs.number(run, "number") ?? run}
                   </button>

@@ -244,7 +244,7 @@ function Standing({ connection, web, room, dark }: { connection: Connection; web
         return (
           <g key={`${kind} ${strand.run}`} class={kind}>
             <path class="sw-strand-ground" d={d} />
-            <path class="sw-strand-line" d={d} stroke={runColor(strand.run, dark)} />
+            <path class="sw-strand-line" d={d} stroke={runColor(state.runs.number(strand.run, "number"), dark)} />
           </g>
         );
       })}

@@ -294,7 +294,8 @@ function Row(props: RowProps): VNode {
   const { id, connection, run, index, specs, sparks, metric, selected, active, onActive, onSelect } = props;
   const { state } = connection;
   state.runs.version.value;
-  const number = state.runs.number(run, "number") ?? run;
+  const n = state.runs.number(run, "number");
+  const number = n ?? run;
   const runState = state.runs.text(run, "state");
   const isBest = state.best.value?.run === run;
   const isPinned = state.pinned.value === run;
@@ -342,7 +343,7 @@ function Row(props: RowProps): VNode {
           type="button"
           tabIndex={-1}
           class={`sw-swatch ${hidden ? "sw-off" : ""}`}
-          style={{ "--sw-run": runColor(run, state.look.value.dark) }}
+          style={{ "--sw-run": runColor(n, state.look.value.dark) }}
           title={hidden ? WORDS.colorHidden : WORDS.color}
           aria-label={hidden ? WORDS.unhide : WORDS.hide}
         />
