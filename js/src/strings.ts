@@ -161,7 +161,7 @@ export const STRINGS = {
     observe: "You may look, but not steer.",
     show: "Show",
     dismiss: "Dismiss",
-    store: (store: string) => `In ${store.replace(/^sqlite:\/\/\//, "")}`,
+    store: (store: string) => `In ${store}`,
   },
   tabs: {
     label: "Views of the sweep",

@@ -10,6 +10,7 @@ import contextlib
 import heapq
 from collections import Counter, deque
 from collections.abc import Iterable
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -261,7 +262,7 @@ class Mirror:
             "parameters": parameter_infos(config.space),
             "rungs": _rungs(config),
             "violations": [clean(violation) for violation in config.violations],
-            "store": clean(store_url),
+            "store": clean(_place(store_url)),
             "join": f"wandb.agent({sweep.id!r}, function=train)",
         }
 
@@ -413,6 +414,18 @@ class Mirror:
 def _loss(agent: Agent, runs: tuple[RunId, ...]) -> dict[str, Any]:
     """How an agent went that did not leave by itself, and what it was at."""
     return {"how": "dead" if is_alive(agent.process) is False else "silent", "runs": list(runs)}
+
+
+def _place(url: str) -> str:
+    """Where a store is, as its user would say it: a file as seen from here, or from home."""
+    if not url.startswith("sqlite:///"):
+        return url
+    path = Path(url.removeprefix("sqlite:///"))
+    with contextlib.suppress(OSError, RuntimeError):  # the working directory is gone, or there is no home
+        for root, name in ((Path.cwd(), ""), (Path.home(), "~/")):
+            if path.is_relative_to(root):
+                return f"{name}{path.relative_to(root)}"
+    return str(path)
 
 
 def _goal(metric: Metric) -> dict[str, Any]:

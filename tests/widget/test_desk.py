@@ -702,6 +702,11 @@ def test_a_run_in_detail(page, sweep_id):
     assert detail["error"].endswith("<img src=x>")
 
 
+def test_where_the_store_is(page, sweep_id):
+    """A file is named as seen from here."""
+    page(sweep_id).until(lambda state: (state.head.get("sweep") or {}).get("store") == "sweeps.db")
+
+
 def test_a_figure_is_plotlys_json(page, sweep_id):
     """As `sw.plot` draws it, in the buffer."""
     hands = Hands(sweep_id)
