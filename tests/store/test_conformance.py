@@ -637,8 +637,15 @@ def test_a_dead_process_is_noticed_at_once(world):
     (given_back,) = world.store.expire(world.lease)
     assert (given_back.id, given_back.state, given_back.attempt) == (run.id, R.pending, 2)
     assert world.store.run(run.id) == given_back
-    assert [agent.gone for agent in world.store.agents(SWEEP)] == [True]
+    assert [(agent.gone, agent.lost) for agent in world.store.agents(SWEEP)] == [(True, (run.id,))]
     assert world.store.expire(world.lease) == []
+
+
+def test_who_leaves_has_lost_nothing(world):
+    """Only the dead have."""
+    agent_id = world.join()
+    world.store.leave(agent_id)
+    assert [(agent.gone, agent.lost) for agent in world.store.agents(SWEEP)] == [(True, None)]
 
 
 def test_attempts_are_limited(world):
@@ -1175,12 +1182,12 @@ def test_every_field_of_a_run_is_stored(store):
 
 
 def test_every_field_of_an_agent_is_stored(world):
-    """No field of the model is forgotten on the way through the store."""
+    """No field of the model is forgotten on the way through the store; what it lost is what the store itself finds."""
     given = Agent(
         AgentId("a"), SWEEP, ELSEWHERE, "kernel", waiting=True, wanted=3, provenance="p", started_at=5.5, crew="c",
         leaving=True,
     )  # fmt: skip
-    assert len(fields(Agent)) == 11, "a new field: add it to this test and to store/rows.py"
+    assert len(fields(Agent)) == 12, "a new field: add it to this test and to store/rows.py"
     world.store.join(given, TTL)
     assert world.store.agents(SWEEP) == [given]
 
