@@ -41,6 +41,7 @@ notebooks: $(VENV)/.test
 
 browser: $(VENV)/.test $(VENV)/.browser chromium js/node_modules/.installed
 	cd js && npm run --silent build
+	@$(BIN)/python -c "import playwright.sync_api"   # without it the journeys would be skipped
 	$(BIN)/pytest tests/test_report.py js/test/test_page.py tests/browser
 
 screenshots: $(VENV)/.browser chromium js/node_modules/.installed
@@ -86,8 +87,6 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install -q -e .
 	@touch $@
 
-$(VENV)/.test $(VENV)/.lint $(VENV)/.bench $(VENV)/.browser: $(VENV)/.%: $(VENV)/.installed
-
-$(VENV)/.test $(VENV)/.lint $(VENV)/.bench $(VENV)/.docs $(VENV)/.audit: $(VENV)/.%: $(VENV)/.installed
+$(VENV)/.test $(VENV)/.lint $(VENV)/.bench $(VENV)/.browser $(VENV)/.audit: $(VENV)/.%: $(VENV)/.installed
 	$(BIN)/pip install -q --group $*
 	@touch $@
