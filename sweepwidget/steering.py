@@ -72,6 +72,10 @@ class Steering:
         self._wants_curves, self._step_s = curves, step_s
         self._step_lock = threading.RLock()
         self._renewed_at = self._expired_at = self._tried_at = float("-inf")
+        self._ahead: set[RunId] = set()
+        """Runs that were added for demand, to be taken back when nobody is left to want them."""
+        self._outdated: set[RunId] = set()
+        """Those of them that a configuration suggested which has been edited since."""
         self._start_over(store.sweep(sweep_id))
 
     def _start_over(self, sweep: Sweep) -> None:
@@ -88,8 +92,8 @@ class Steering:
         self._pace = 1
         self._targets = Targets(config.objectives)
         self._cursor = Cursor()
-        self._ahead: set[RunId] = set()
-        """Runs that were added for demand, to be taken back when nobody is left to want them."""
+        self._outdated |= self._ahead
+        self._ahead = set()
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -175,6 +179,7 @@ class Steering:
                     return None
                 self._expire()
                 self.refresh()
+                self._take_back_outdated()
                 if self.sweep.state is SweepState.PENDING and self.agents:
                     self.begin()
                 demand = int(min(max(self.demand(), 0), self.searcher.within(self._step_s)))
@@ -221,6 +226,15 @@ class Steering:
                 unbegun = self._ahead & self.runs.active.keys()
                 if unbegun:
                     self.store.withdraw(self.lease, unbegun)
+
+    def _take_back_outdated(self) -> None:
+        """An edit counts from the next run that begins, so what nobody has begun is suggested anew."""
+        unbegun = self._outdated & self.runs.active.keys()
+        self._outdated = set()
+        if unbegun:
+            assert self.lease is not None
+            self.store.withdraw(self.lease, unbegun)
+            self.refresh()
 
     def _expire(self) -> None:
         now = time.monotonic()

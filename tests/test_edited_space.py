@@ -6,6 +6,9 @@ import pytest
 from search.optimisers import Spiral
 
 from sweepwidget.errors import ConfigError
+from sweepwidget.model import Agent, AgentId, Outcome, RunState, Suggestion
+from sweepwidget.process import this_process
+from sweepwidget.steering import Steering
 from sweepwidget.stores import current_store
 
 SWEEP = {
@@ -103,3 +106,33 @@ def test_an_edit_that_the_search_cannot_follow_pauses_the_sweep(wandb):
     sweep = wandb.Api().sweep(sweep_id)
     assert ("PAUSED", 1) == (sweep.state, len(sweep.runs))
     assert "an optimiser needs to know what to improve" in sweep.reason
+
+
+@pytest.mark.parametrize("method", ["random", "grid"])
+def test_what_was_suggested_ahead_and_not_begun_is_suggested_anew(wandb, method):
+    """An edit counts from the next run that begins, whatever waits in the queue; runs added by hand stay."""
+    space = {"x": {"values": list(range(50))}}
+    store = current_store()
+    sweep_id = wandb.sweep({"method": method, "metric": {"name": "loss"}, "parameters": space})
+    agent = Agent(AgentId("a"), sweep_id, this_process())
+    store.join(agent, 30.0)
+    steering = Steering(store, sweep_id, "owner")
+    steering.step()
+    for n in range(3):
+        begun = store.claim(agent.id, f"request {n}")
+        store.finish(begun.id, begun.attempt, Outcome(RunState.finished, summary={"loss": 1.0}))
+        steering.step()
+    assert 1 <= sum(run.state is RunState.pending for run in store.runs(sweep_id))
+    by_hand = store.enqueue(sweep_id, Suggestion({"x": 7}), seed=0)
+    store.update_config(
+        sweep_id, {**store.sweep(sweep_id).config, "parameters": {"x": {"values": list(range(100, 150))}}}
+    )
+    steering.step()
+    waiting = [run for run in store.runs(sweep_id) if run.state is RunState.pending]
+    assert [by_hand.id] == [run.id for run in waiting if run.config["x"] < 100]
+    assert by_hand.id == store.claim(agent.id, "the one by hand").id
+    steering.step()
+    after = [run.config["x"] for run in store.runs(sweep_id) if run.state is RunState.pending]
+    assert after and min(after) >= 100
+    numbers = [run.number for run in store.runs(sweep_id)]
+    assert sorted(set(numbers)) == sorted(numbers)
