@@ -16,12 +16,9 @@ def test_agents_work_without_a_cell_that_runs(notebook):
     for cell in range(1, 5):
         lab.run(cell)
     board = Board(lab)
-    assert [
-        text.split(" ·")[0] for text in board.root.get_by_label("Function").locator("option").all_inner_texts()
-    ] == [
-        "train",
-        "other",
-    ]
+    functions = board.root.get_by_label("Function").locator("option")
+    functions.nth(1).wait_for(state="attached")
+    assert [text.split(" ·")[0] for text in functions.all_inner_texts()] == ["train", "other"]
     board.root.get_by_label("Function").select_option("other")
     board.root.get_by_label("Agents", exact=True).and_(board.root.locator("input")).fill("2")
     board.part("start").click()
