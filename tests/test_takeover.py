@@ -9,6 +9,7 @@ import textwrap
 import time
 
 import pytest
+from waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -67,14 +68,6 @@ def group(tmp_path):
     made = Group(tmp_path)
     yield made
     made.end()
-
-
-def until(condition, timeout_s=30.0):
-    deadline = time.monotonic() + timeout_s
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.01)
-    return result
 
 
 def check_ledger(wandb, group, sweep_id):

@@ -2,7 +2,6 @@
 
 export const ASIDE_STRINGS = {
   start: {
-    joins: "Another notebook joins with",
     joinCopy: "Copy",
     start: "Start",
     starting: "Starting…",

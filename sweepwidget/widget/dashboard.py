@@ -104,10 +104,6 @@ class Dashboard(anywidget.AnyWidget):
     def _its_panel(self) -> str:
         return self._panel
 
-    @tr.default("best")
-    def _none_yet(self) -> None:  # of Dict(None) traitlets makes {}
-        return None
-
     # -- for the user -------------------------------------------------------------------------------------------
 
     @property

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +94,3 @@ def runs_of(notebook: Notebook) -> Sequence[Run]:
 def sweep_of(notebook: Notebook) -> Any:
     (sweep,) = store_of(notebook).sweeps()
     return sweep
-
-
-def until(found: Callable[[], Any], timeout_s: float = 30.0) -> Any:
-    """Wait for what nobody announces, such as a row of the store."""
-    end = time.monotonic() + timeout_s
-    while not (result := found()):
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.02)
-    return result

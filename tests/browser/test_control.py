@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
-from browser.board import Board, runs_of, sweep_of, until
+from waiting import until
+
+from browser.board import Board, runs_of, sweep_of
 from browser.cells import AGENT, DASHBOARD, QUICK, TRAIN, sweep
 from sweepwidget.model import SweepState
 

@@ -20,10 +20,11 @@ from typing import Any
 
 import psutil
 from attrs import define, field
+from waiting import until
 
 from . import victims
 from .invariants import check, check_spools
-from .scene import Scene, kill, left, until
+from .scene import Scene, kill, left
 
 ENDED = frozenset({"finished", "killed", "crashed"})
 """As what runs may end: done, waiting when the sweep was stopped, or lost three times."""

@@ -11,15 +11,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import evolve
 from kernel import Kernel
+from waiting import until
 
 from sweepwidget.hub.tokens import issue
 from sweepwidget.links import make_link
@@ -30,20 +30,9 @@ from .failpoints import FailPoint
 from .invariants import FINISHED, check, check_spools, processes_of
 from .ledger import Ledger, Told
 
-T = TypeVar("T")
-
 MARK = f"faults-{secrets.token_hex(8)}"
 """Stands in the environment of every process of these tests: what is left of them is found by it."""
 TESTS = Path(__file__).parent.parent
-
-
-def until(condition: Callable[[], T], timeout_s: float = 30.0) -> T:
-    """Wait for it; what it came to."""
-    deadline = time.monotonic() + timeout_s
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.01)
-    return result
 
 
 @functools.cache

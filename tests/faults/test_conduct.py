@@ -9,8 +9,9 @@ import signal
 import time
 
 import pytest
+from waiting import until
 
-from .scene import kill, left, until
+from .scene import kill, left
 
 pytestmark = pytest.mark.slow
 

@@ -5,12 +5,12 @@ tests/test_together.py.
 """
 
 import pytest
+from waiting import until
 
 from sweepwidget.model import Suggestion, SweepId
 
 from . import victims
 from .failpoints import FailPoint
-from .scene import until
 
 pytestmark = pytest.mark.slow
 

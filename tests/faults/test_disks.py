@@ -10,9 +10,10 @@ import subprocess
 import sys
 
 import pytest
+from waiting import until
 
 from . import victims
-from .scene import Scene, until
+from .scene import Scene
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,12 +9,13 @@ import time
 
 import psutil
 import pytest
+from waiting import until
 
 from sweepwidget import agentloop, participant, steering
 
 from . import victims
 from .failpoints import FailPoint
-from .scene import kill, until
+from .scene import kill
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,9 @@ import time
 
 import psutil
 import pytest
+from waiting import until
 
-from .scene import kill, left, until
+from .scene import kill, left
 
 pytestmark = pytest.mark.slow
 

@@ -34,6 +34,8 @@ from sweepwidget.model import (
 from sweepwidget.process import this_process
 from sweepwidget.store.sqlite import SqliteStore
 
+from .relay import Relay
+
 TTL = 10.0
 """Seconds of every lease in these tests, on the place's clock."""
 SWEEP = SweepId("sweep001")
@@ -158,6 +160,21 @@ def not_at_a_hub(place: Any, why: str) -> None:
     """Skip what a hub does not promise; test_remote.py says what it does instead."""
     if isinstance(place, HubPlace):
         pytest.skip(f"at a hub, {why}")
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory) -> Iterator[HubPlace]:
+    """A hub for all tests of a module; each makes sweeps of its own."""
+    place = HubPlace(tmp_path_factory.mktemp("hub"))
+    yield place
+    place.close()
+
+
+@pytest.fixture(scope="module")
+def relay(hub) -> Iterator[Relay]:
+    """What stands before that hub, and spoils calls as it is told."""
+    with Relay(hub.server.port) as relay:
+        yield relay
 
 
 @pytest.fixture

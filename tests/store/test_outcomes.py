@@ -21,26 +21,11 @@ from sweepwidget.process import this_process
 from sweepwidget.store import open_store, outcomes
 from sweepwidget.store.remote import RemoteStore
 
-from .conftest import SWEEP, HubPlace, World, logged
-from .relay import Relay
+from .conftest import SWEEP, World, logged
 from .test_remote import HUB
 
 R = RunState
 LOST = ["bad gateway"] * 99
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory) -> Iterator[HubPlace]:
-    """A hub for all tests here; each makes a sweep of its own."""
-    place = HubPlace(tmp_path_factory.mktemp("hub"))
-    yield place
-    place.close()
-
-
-@pytest.fixture(scope="module")
-def relay(hub) -> Iterator[Relay]:
-    with Relay(hub.server.port) as relay:
-        yield relay
 
 
 @pytest.fixture

@@ -43,25 +43,10 @@ from sweepwidget.store.pieces import halves
 from sweepwidget.store.remote import RemoteStore
 from sweepwidget.store.spool import TIMESTAMP, Spool, leftovers
 
-from .conftest import SWEEP, TTL, HubPlace, World, logged, points
-from .relay import Relay
+from .conftest import SWEEP, TTL, World, logged, points
 
 R, S = RunState, SweepState
 TOKEN = "0123456789abcdef" * 2
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory) -> Iterator[HubPlace]:
-    """A hub for all tests here; each makes sweeps of its own."""
-    place = HubPlace(tmp_path_factory.mktemp("hub"))
-    yield place
-    place.close()
-
-
-@pytest.fixture(scope="module")
-def relay(hub) -> Iterator[Relay]:
-    with Relay(hub.server.port) as relay:
-        yield relay
 
 
 @pytest.fixture

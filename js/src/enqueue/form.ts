@@ -5,7 +5,6 @@ import { fromJson, Numeral, toJson, type Exact } from "../config/exact";
 import { isInteger, isNumber } from "../numbers";
 import { readValue, showValue } from "../config/values";
 import { numberText } from "../format";
-import { same } from "../json";
 import { PANEL_STRINGS } from "../panelstrings";
 import type { Config, Json, ParameterInfo } from "../protocol";
 import { valueAt } from "../scale";
@@ -71,9 +70,4 @@ export function doubtOf(text: string, info: ParameterInfo): Doubt | null {
   const high = info.max ?? Infinity;
   const slack = 1e-9 * Math.max(Math.abs(value), 1e-300);
   return value < low - slack || value > high + slack ? { message: S.outside(numberText(low), numberText(high)), fatal: false } : null;
-}
-
-/** Whether two configurations are the same to their user. */
-export function sameConfig(a: Exact, b: Config): boolean {
-  return same(toJson(a), b);
 }

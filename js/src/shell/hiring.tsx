@@ -17,7 +17,7 @@ const START = ASIDE_STRINGS.start;
 export function Join({ line }: { line: string }): VNode {
   return (
     <div class="sw-join">
-      <p>{START.joins}</p>
+      <p>{WORDS.joins}</p>
       <pre>{line}</pre>
       <CopyButton text={() => line} label={START.joinCopy} />
     </div>
