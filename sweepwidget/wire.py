@@ -41,6 +41,10 @@ PROTOCOL = 1
 CONTENT_TYPE = "application/vnd.sweepwidget"
 TOKEN_HEADER = "X-Sweep-Token"  # noqa: S105
 REQUEST_HEADER = "X-Sweep-Request"
+GIVEN_UP_HEADER = "X-Sweep-Given-Up"
+"""Numbers of calls that their sender waits for no more: one that has not come yet must not count when it does."""
+GIVEN_UP = 32
+"""So many of them at most."""
 MAX_BODY = 8 << 20
 """Bytes of a call; a spool's deliveries are smaller."""
 MAX_NAMES = 10_000
@@ -53,6 +57,8 @@ ANSWERS_S = 300.0
 __all__ = [
     "ANSWERS_S",
     "CONTENT_TYPE",
+    "GIVEN_UP",
+    "GIVEN_UP_HEADER",
     "MAX_BODY",
     "MAX_NAMES",
     "PROTOCOL",

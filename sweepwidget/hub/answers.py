@@ -1,6 +1,7 @@
 """First answers: a call that must not be made twice is answered as it was the first time, when it comes again.
 
-A client that lost an answer sends the call again under the same number (`X-Sweep-Request`).
+A client that lost an answer sends the call again under the same number (`X-Sweep-Request`). When it stops trying it says so
+with its next call (`X-Sweep-Given-Up`): what the network still holds back would undo what came after it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Awaitable, Callable, Hashable
 
 from ..errors import Error
 from ..wire import ANSWERS_S, encode_error
+from .limits import Refused
 
 KEPT, KEPT_BYTES = 10_000, 32 << 20
 
@@ -34,6 +36,17 @@ class Answers:
             self._known[key] = known
             known[0].add_done_callback(lambda answer: self._found(key, answer))
         return await asyncio.shield(known[0])
+
+    async def give_up(self, key: Hashable) -> None:
+        """Let nothing of this key happen from now on: wait for a call that is being made, refuse one that comes too late."""
+        if known := self._known.get(key):
+            await asyncio.wait([known[0]])
+        if key not in self._known:
+            self._forget_old()
+            refusal = asyncio.get_running_loop().create_future()
+            refusal.set_exception(Refused(409, "whoever sent this call has given it up"))
+            refusal.exception()  # nobody need ask for it
+            self._known[key] = refusal, asyncio.get_running_loop().time()
 
     def _found(self, key: Hashable, answer: asyncio.Future[bytes]) -> None:
         error = None if answer.cancelled() else answer.exception()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures.thread import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -58,14 +58,16 @@ class Calls:
         check_scope(token, VERBS[verb].scope)
         return token
 
-    async def answer(self, token: Token, verb: str, request: str, body: bytes) -> bytes:
+    async def answer(self, token: Token, verb: str, request: str, body: bytes, given_up: Collection[str] = ()) -> bytes:
         """The reply to a call. Raises what it should be told, and whatever fails."""
+        for number in given_up:
+            await self._answers.give_up((token.digest, number))
         if verb == "wait":
             return await self._wait(token, body)
         if not (VERBS[verb].once and request):
             return await self._in_thread(lambda: self._reply(token, verb, body))
         return await self._answers.first(
-            (token.digest, verb, request), lambda: self._in_thread(lambda: self._reply(token, verb, body))
+            (token.digest, request), lambda: self._in_thread(lambda: self._reply(token, verb, body))
         )
 
     async def rest(self) -> None:

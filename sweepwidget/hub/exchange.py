@@ -11,7 +11,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.client import responses
 from importlib.metadata import version
 
@@ -21,7 +21,17 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine,
 
 from ..errors import Error, StoreError, StoreUnavailable, StoreVersion
 from ..model import Token
-from ..wire import CONTENT_TYPE, MAX_BODY, PROTOCOL, REQUEST_HEADER, TOKEN_HEADER, VERBS, encode_error
+from ..wire import (
+    CONTENT_TYPE,
+    GIVEN_UP,
+    GIVEN_UP_HEADER,
+    MAX_BODY,
+    PROTOCOL,
+    REQUEST_HEADER,
+    TOKEN_HEADER,
+    VERBS,
+    encode_error,
+)
 from . import limits
 from .calls import Calls
 from .hosts import may_call
@@ -30,6 +40,8 @@ from .limits import Refused
 _log = logging.getLogger(__name__)
 
 _CALL = re.compile(r"(?:/[^?]*)?/v(\d{1,9})/([a-z_]+)").fullmatch
+NUMBER = 200
+"""Characters of what tells a call from others."""
 _NUMBER = re.compile(r"[0-9]{1,18}").fullmatch
 _WARN_S = 10.0
 """While a store is away every call of every agent fails: the log says it this often."""
@@ -83,6 +95,7 @@ class Exchange(HTTPMessageDelegate):
         self._traffic, self._connection, self._address = traffic, connection, address
         self._body = bytearray()
         self._verb = self._request = ""
+        self._given_up: Sequence[str] = ()
         self._bare = False
         """The answer is to have no body."""
         self._token: Token | None = None
@@ -100,6 +113,7 @@ class Exchange(HTTPMessageDelegate):
                 return
             check_call(headers)
             self._request = headers.get(REQUEST_HEADER, "")
+            self._given_up = headers.get(GIVEN_UP_HEADER, "").split()
             secret = headers.get(TOKEN_HEADER, "")
             self._token = await self._traffic.calls.authorise(secret, self._verb, self._address)
         except Exception as error:  # noqa: BLE001  whatever it is, it is answered
@@ -141,7 +155,9 @@ class Exchange(HTTPMessageDelegate):
     async def _reply(self) -> Answer:
         assert self._token is not None
         try:
-            reply = await self._traffic.calls.answer(self._token, self._verb, self._request, bytes(self._body))
+            reply = await self._traffic.calls.answer(
+                self._token, self._verb, self._request, bytes(self._body), self._given_up
+            )
         except Exception as error:  # noqa: BLE001  whatever it is, it is answered
             return self._told(error)
         return Answer(200, reply, CONTENT_TYPE)
@@ -211,8 +227,11 @@ def check_call(headers: HTTPHeaders) -> None:
         raise Refused(415, f"a call has the content type {CONTENT_TYPE}")
     if headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refused(415, "the body of a call is not compressed")
-    if len(headers.get(REQUEST_HEADER, "")) > 200:
-        raise Refused(400, f"{REQUEST_HEADER} has at most 200 characters")
+    if len(headers.get(REQUEST_HEADER, "")) > NUMBER:
+        raise Refused(400, f"{REQUEST_HEADER} has at most {NUMBER} characters")
+    given_up = headers.get(GIVEN_UP_HEADER, "").split()
+    if len(given_up) > GIVEN_UP or any(len(number) > NUMBER for number in given_up):
+        raise Refused(400, f"{GIVEN_UP_HEADER} has at most {GIVEN_UP} numbers of at most {NUMBER} characters")
     if _length(headers) > MAX_BODY:
         raise _too_large()
 

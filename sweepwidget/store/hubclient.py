@@ -6,6 +6,7 @@ Whatever is not a hub (a proxy, a login page, nobody) becomes StoreUnavailable: 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import secrets
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,8 @@ from ..errors import StoreError, StoreUnavailable, StoreVersion, UsageError
 from ..links import Place, is_local
 from ..wire import (
     CONTENT_TYPE,
+    GIVEN_UP,
+    GIVEN_UP_HEADER,
     PROTOCOL,
     REQUEST_HEADER,
     TOKEN_HEADER,
@@ -95,6 +99,8 @@ class HubClient:
         """The link was good, and is no more."""
         self._token = place.token
         self._closed = False
+        self._given_up: deque[str] = deque(maxlen=GIVEN_UP)
+        """Numbers of calls that nobody waits for any more, and of which no hub has heard so."""
         self._lock = threading.Lock()
         self._http: httpx.Client | None = None
 
@@ -104,7 +110,15 @@ class HubClient:
         `done` looks whether an earlier try has worked (its result, or None): asked when the hub was gone for a moment, and
         may have forgotten the numbers of calls.
         """
-        number, since = secrets.token_hex(12), time.monotonic()
+        number = secrets.token_hex(12)
+        try:
+            return self._insist(verb, body, number, done)
+        except BaseException:
+            self._give_up(verb, number)
+            raise
+
+    def _insist(self, verb: str, body: bytes, number: str, done: Callable[[], Any]) -> Any:
+        since = time.monotonic()
         # Who has never met it has probably mistyped it, and hears so at once.
         patience_s = PATIENCE_S if verb in PATIENT and self._met else 0.0
         pause_s, busy, hasty = _PAUSE_S, 0, False
@@ -122,7 +136,13 @@ class HubClient:
                 time.sleep(lost.after_s or pause_s * random.uniform(0.5, 1.0))
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 if lost.hub_is_gone and (result := done()) is not None:
+                    self._give_up(verb, number)
                     return result
+
+    def _give_up(self, verb: str, number: str) -> None:
+        """It may still arrive: the next call tells the hub that it must not count any more."""
+        if VERBS[verb].once:
+            self._given_up.append(number)
 
     def _away(self, lost: _Lost) -> StoreError | Denied:
         """What to say when nobody answers."""
@@ -156,6 +176,9 @@ class HubClient:
         headers = {"Content-Type": CONTENT_TYPE, "Accept": CONTENT_TYPE}
         if VERBS[verb].once:
             headers[REQUEST_HEADER] = number
+        given_up = tuple(self._given_up)
+        if given_up:
+            headers[GIVEN_UP_HEADER] = " ".join(given_up)
         silence_s = ANSWER_S + (WAIT_S if verb == "wait" else 0.0)
         timeout = httpx.Timeout(silence_s, connect=CONNECT_S)
         try:
@@ -177,7 +200,11 @@ class HubClient:
             if self._closed:
                 raise UsageError(_closed(self.base)) from error
             raise
-        return self._meaning(verb, answer)
+        reply = self._meaning(verb, answer)
+        for heard in given_up:
+            with contextlib.suppress(ValueError):  # another thread's call has said it, too
+                self._given_up.remove(heard)
+        return reply
 
     def _connected(self) -> httpx.Client:
         with self._lock:

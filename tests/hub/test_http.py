@@ -650,7 +650,7 @@ paths = st.sampled_from(["/v1/sweep", "/v1/claim", "/v1/wait", "/x/v1/sweeps", "
                          "/v1/../etc/passwd", "http://evil.example/v1/sweep", "/v1/sweep?token=x", "/%00", "/v1/sweep%2f"])  # fmt: skip
 paths = paths | st.text(st.characters(exclude_categories=["Cc", "Cs", "Zs"]), max_size=8).map(lambda text: f"/{text}")
 header_names = st.sampled_from([
-    "Host", "Origin", "X-Sweep-Token", "X-Sweep-Request", "Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding",
+    "Host", "Origin", "X-Sweep-Token", "X-Sweep-Request", "X-Sweep-Given-Up", "Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding",
     "Connection", "Expect", "Upgrade", "Sec-Fetch-Site", "Cookie", "Authorization", "X-Forwarded-For", "Range", "", "X y", "\x00",
 ])  # fmt: skip
 header_values = st.sampled_from([

@@ -253,11 +253,16 @@ class Child:
         out, _ = self.process.communicate()
         return out.splitlines()
 
-    def result(self) -> list[str]:
-        """Wait for its end; the lines it printed."""
-        out, errors = self.process.communicate(timeout=60)
-        assert self.process.returncode == 0, errors
+    def last_lines(self) -> list[str]:
+        """Wait for its end, whatever it is; the lines it printed."""
+        out, self.errors = self.process.communicate(timeout=60)
         return out.splitlines()
+
+    def result(self) -> list[str]:
+        """Wait for its end, which must be a good one; the lines it printed."""
+        lines = self.last_lines()
+        assert self.process.returncode == 0, self.errors
+        return lines
 
 
 @pytest.fixture

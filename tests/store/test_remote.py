@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from sweepwidget import errors
 from sweepwidget.columns import column
@@ -131,6 +131,7 @@ def insist(action):
 
 
 @given(faults=st.lists(FAULTS, max_size=60))
+@example(faults=[*[None] * 12, "lost call", 3])  # an order was given up, given anew, and arrived after a later one
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_call_counts_once(far, hub, relay, monkeypatch, faults):
     """Whatever is lost, repeated, delayed or torn on the way, the store is as if nothing had been."""
