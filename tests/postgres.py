@@ -168,7 +168,8 @@ class Server:
         """SIGKILL a process that serves a client, as the kernel does when memory is short: the server takes all others
         down with it, recovers, and is there again."""
         for (pid,) in self.sql("SELECT pid FROM pg_stat_activity WHERE usename = 'sweeper'"):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # the server has ended it meanwhile
+                os.kill(pid, signal.SIGKILL)
 
     @contextlib.contextmanager
     def standby(self) -> Iterator[Server]:

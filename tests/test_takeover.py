@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 PARTICIPANT = """
 import json, os, sys, time
 import sweepwidget as wandb
+import sweepwidget.search.bayes
 wandb.use_store({store!r})
 
 def train():
@@ -27,6 +28,7 @@ def train():
         time.sleep({pause})
 
 print("ready", flush=True)
+input()
 {work}
 """
 
@@ -40,14 +42,26 @@ class Group:
         self.processes = []
 
     def start(self, work, rows=20, pause=0.005):
+        process = self.prepare(work, rows, pause)
+        self.begin(process)
+        return process
+
+    def prepare(self, work, rows=20, pause=0.005):
+        """A process that has imported all it needs, and waits for the word: on a slow machine that takes longer than a run."""
         code = PARTICIPANT.format(
             store=self.store, ledger=str(self.ledger), rows=rows, pause=pause, work=textwrap.dedent(work)
         )
         env = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB_", "SWEEPWIDGET_"))}
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+        )
         self.processes.append(process)
         assert "ready\n" == process.stdout.readline()
         return process
+
+    def begin(self, process):
+        process.stdin.write("\n")
+        process.stdin.flush()
 
     def told(self):
         """(run id, attempt) → the rows that `log` returned from."""
@@ -61,6 +75,7 @@ class Group:
             process.kill()
             process.wait()
             process.stdout.close()
+            process.stdin.close()
 
 
 @pytest.fixture
@@ -93,7 +108,9 @@ def test_a_second_process_joins_by_the_bare_id_and_takes_its_share(wandb, group)
     """Every cell once, both have worked, both see the same end."""
     sweep_id = wandb.sweep(GRID)
     work = f"wandb.agent({sweep_id!r}, function=train)\nprint(wandb.Api().sweep({sweep_id!r}).state)"
-    first, second = group.start(work), group.start(work)
+    first, second = group.prepare(work), group.prepare(work)
+    group.begin(first)
+    group.begin(second)
     assert ["FINISHED", "FINISHED"] == [p.communicate(timeout=60)[0].split()[-1] for p in (first, second)]
     runs = wandb.Api().sweep(sweep_id).runs
     assert list(range(12)) == sorted(run.config["a"] for run in runs)
@@ -109,12 +126,21 @@ def test_killing_the_controlling_kernel_loses_nothing(wandb, group, method):
     space = {"a": {"values": list(range(12))}} if method == "grid" else {"a": {"min": 0.0, "max": 1.0}}
     sweep_id = wandb.sweep({**GRID, "method": method, "parameters": space, "run_cap": 12})
     work = f"wandb.agent({sweep_id!r}, function=train)\nprint(wandb.Api().sweep({sweep_id!r}).state)"
-    first = group.start(work, rows=60)
+    first, second = group.prepare(work, rows=60), group.prepare(work, rows=60)
+    group.begin(first)
     until(lambda: len(group.told()) >= 2)
-    second = group.start(work, rows=60)
+    group.begin(second)
     until(lambda: len({run._row.agent_id for run in wandb.Api().sweep(sweep_id).runs if run._row.agent_id}) == 2)
     firsts = wandb.Api().sweep(sweep_id).runs[0]._row.agent_id
-    until(lambda: any(r.state == "running" and r._row.agent_id == firsts for r in wandb.Api().sweep(sweep_id).runs))
+
+    def is_caught_in_mid_run():
+        first.send_signal(signal.SIGSTOP)
+        if any(r.state == "running" and r._row.agent_id == firsts for r in wandb.Api().sweep(sweep_id).runs):
+            return True
+        first.send_signal(signal.SIGCONT)
+        return False
+
+    until(is_caught_in_mid_run)
     finished = {run.id for run in wandb.Api().sweep(sweep_id).runs if run.state == "finished"}
     first.send_signal(signal.SIGKILL)
     killed_at = time.monotonic()

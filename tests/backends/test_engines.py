@@ -670,13 +670,26 @@ def test_ray_begins_quietly_and_ends_with_its_agents(hire, capfd):
     sweep_id = grid(2)
     capfd.readouterr()
     handle = hire(sweep_id, trainer(), "ray", agents=1)
-    assert handle.wait(100)
+    assert handle.wait(200)  # on a machine that is too busy Ray needs several tries of 30 s
     assert {"finished": 2} == states(sweep_id)
     assert not real.is_initialized()
     said = capfd.readouterr()
-    assert [] == [line for line in (said.out + said.err).splitlines() if "ray" in line.lower()]
+    ours, lines = "sweepwidget: ", (said.out + said.err).splitlines()  # where Ray could not start in time we say so
+    assert [] == [line for line in lines if "ray" in line.lower() and not line.startswith(ours)]
     assert before[0] is signal.getsignal(signal.SIGTERM)
     wait_for(lambda: not left_over({child.pid for child in before[1]}))
+
+
+def test_a_ray_that_cannot_start_in_time_leaves_nothing(monkeypatch):
+    """Ray itself would leave its servers behind; the next try starts others."""
+    real = pytest.importorskip("ray")
+    if real.is_initialized():
+        pytest.skip("another test's Ray is at work")
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    monkeypatch.setenv("RAY_gcs_server_port_wait_time_s", "0")
+    with pytest.raises(RuntimeError, match="Timed out"):
+        engine_for("ray").submit(print, b"")
+    wait_for(lambda: not left_over(before))
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------

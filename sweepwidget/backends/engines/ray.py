@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
+
+import psutil
 
 from ...errors import UsageError
 from ...model import Process
@@ -68,8 +71,14 @@ class RayEngine:
         log = logging.getLogger("ray")
         level = log.level
         log.setLevel(logging.ERROR)
+        before = set(_daemons())
         try:
             ray.init(log_to_driver=False, configure_logging=False)
+        except Exception:  # too slow a machine, say: Ray leaves what it has started, and the next try starts it again
+            for daemon in set(_daemons()) - before:
+                with contextlib.suppress(psutil.Error):
+                    daemon.kill()
+            raise
         finally:
             log.setLevel(level)
         self._began = True
@@ -82,3 +91,11 @@ class RayEngine:
             return False
         ray.cancel(ref, force=force)
         return True
+
+
+def _daemons() -> Iterator[psutil.Process]:
+    """Ray's own processes that this one has started."""
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if any("/ray/" in argument for argument in child.cmdline()[:2]):
+                yield child
