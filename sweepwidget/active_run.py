@@ -225,7 +225,7 @@ class Run:
             self._step += 1
 
     def _plain(self, key: str, value: Any) -> Any:
-        return log_value(value, self._folder, key, self._step)
+        return value if type(value) is float else log_value(value, self._folder, key, self._step)
 
     def _with_step_metrics(self, row: dict[str, Any]) -> dict[str, Any]:
         """Rows of metrics with a synchronised step metric carry its latest value (W&B's `step_sync`)."""
@@ -257,8 +257,8 @@ class Run:
         """The next `log()` raises RunStopped (the first order stands)."""
         if self._stopped is None:
             self._stopped = (reason or "told to stop", state or RunState.killed)
-            if self._on_stop is not None:
-                self._on_stop()
+            if (on_stop := self._on_stop) is not None:
+                on_stop()
 
     @property
     def stop_ordered(self) -> tuple[str, RunState] | None:
@@ -337,6 +337,14 @@ class Run:
         self.config._close()
         if self._on_finish is not None:
             self._on_finish(self)
+
+    def over(self) -> None:
+        """The code of its trial has returned. Nothing here leads back to the trial any more, so that what is left of either
+        need not wait for the garbage collector.
+        """
+        self.finished = True
+        self.config._close()
+        self._on_stop = None
 
     def reopen(self, config: Mapping[str, Any]) -> None:
         """`init()` again in the same trial: the same run goes on."""

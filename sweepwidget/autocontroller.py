@@ -24,6 +24,8 @@ from .store import Store
 
 REST_S = 0.004
 """At least this between two steps: what happens meanwhile is decided together."""
+LONG_REST_S = 0.016
+"""The same while every agent has runs ahead: a step costs more than a short run."""
 
 STEP_S = 0.05
 """Suggestions that would take longer than this together are made in several steps."""
@@ -64,7 +66,8 @@ class AutoController:
                     alarm = loop.call_later(EXPIRE_EVERY_S, self._wake.set)
                     await self._wake.wait()
                     alarm.cancel()
-                    await asyncio.sleep(stepped_at + REST_S - loop.time())
+                    rest_s = REST_S if self._steering.awaited else LONG_REST_S
+                    await asyncio.sleep(stepped_at + rest_s - loop.time())
         except Exception as error:  # noqa: BLE001  the user's search function: said where it can be seen
             self.error = error
             await asyncio.to_thread(self._pause, error)

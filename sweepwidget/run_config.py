@@ -104,7 +104,7 @@ class RunConfig:
                 self._changed(dict(self._values))
 
     def _close(self) -> None:
-        self.__dict__["_closed"] = True
+        self.__dict__.update(_closed=True, _changed=None)
 
 
 class StaticConfig:

@@ -43,7 +43,7 @@ from .targets import Targets
 LEASE_S = 10.0
 """How long the right to steer lasts without a renewal (a dead holder on this machine is noticed at once)."""
 EXPIRE_EVERY_S = 0.5
-LOOK_AHEAD = 32
+LOOK_AHEAD = 64
 """At most so many runs are suggested ahead for each agent, where runs are short."""
 
 
@@ -85,8 +85,7 @@ class Steering:
         self.searcher = Stopwatch(own or searcher_for(config, sweep.seed))
         self.stopper: Stopper | None = self._own_stopper.edited(config) if self._own_stopper else stopper_for(config)
         self.sweep, self.config = sweep, config
-        decides_by_curves = self.stopper or self._has_target or not self.searcher.open_loop
-        self._reads_curves = bool(self._wants_curves or decides_by_curves)
+        self._reads_curves = bool(self._wants_curves or self.stopper or not self._looks_ahead)
         self.runs = Runs(config.watched, config.goals)
         self.agents: dict[AgentId, Agent] = {}
         self._pace = 1
@@ -119,14 +118,22 @@ class Steering:
             return changes
 
     def _set_pace(self, ended: int) -> None:
-        """As many runs ahead for each agent as ended since the last look; more when an agent had to wait all the same."""
-        starved = ended > 0 and any(agent.waiting for agent in self.agents.values())
+        """Twice as many runs ahead for each agent as ended since the last look: the next look may come late."""
         slower = self._pace - self._pace // 4
-        self._pace = min(max(ended + (self._pace if starved else 0), slower if ended else 1), LOOK_AHEAD)
+        self._pace = min(max(2 * ended, slower if ended else 1), LOOK_AHEAD)
 
     @property
     def _has_target(self) -> bool:
         return any(metric.target is not None for metric in self.config.objectives)
+
+    @property
+    def _looks_ahead(self) -> bool:
+        return self.searcher.open_loop and not self._has_target
+
+    @property
+    def awaited(self) -> bool:
+        """Whether an agent waits for the next step, or will when its run ends."""
+        return not self._looks_ahead or any(agent.waiting for agent in self.agents.values())
 
     @property
     def ended(self) -> bool:
@@ -142,7 +149,7 @@ class Steering:
         results, some ahead for each that works (never more than they said they would still take).
         """
         waiting = sum(run.state in WAITING for run in self.runs.active.values())
-        if self._has_target or not self.searcher.open_loop:
+        if not self._looks_ahead:
             return sum(agent.waiting for agent in self.agents.values()) - waiting
         groups: dict[str, list[Agent]] = defaultdict(list)
         for agent in self.agents.values():

@@ -54,6 +54,7 @@ from .rows import (
     agent_of,
     clean,
     dumps,
+    loads,
     new_run_id,
     process_of,
     row_of_run,
@@ -866,7 +867,7 @@ def _lasts(since: float, until: float, now: float) -> bool:
 
 def _advance(text: str, points: Points) -> str | None:
     """The offsets after these points; None if they are known already. Fenced if they begin elsewhere."""
-    offsets = json.loads(text)
+    offsets = loads(text)
     known = offsets.get(points.source, 0)
     if points.start == known:
         offsets[points.source] = points.end

@@ -117,8 +117,7 @@ class FunctionTrial:
             state, exit_code = RunState.failed, run.exit_code
         if run.preempting and state in (RunState.failed, RunState.killed):
             state = RunState.preempted
-        run.finished = True
-        run.config._close()
+        run.over()
         participant(self.store).remove(run)
         return Ended(Outcome(state, exit_code, error, run.final_summary()), run, counted, interrupt)
 
