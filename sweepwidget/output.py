@@ -244,7 +244,7 @@ class RunOutput:
     """
 
     def __init__(self, folder: Path, limit: int = 100 * 2**20) -> None:
-        self.path = folder / "output.log"
+        self.folder = folder
         self.lost = 0
         """Bytes that could not be written (disk full, folder gone)."""
         self._limit = limit
@@ -260,6 +260,10 @@ class RunOutput:
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._line = ""
         _flusher.know(self)
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "output.log"
 
     def write(self, stream: str, text: str) -> None:
         """Keep a piece of output. One file for both streams, in the order of printing."""
@@ -413,7 +417,7 @@ class _Flusher:
     def last_line(self, run_id: str) -> str:
         with self._lock:
             known = list(self._known)
-        return next((log.last_line for log in known if log.path.parent.name == run_id), "")
+        return next((log.last_line for log in known if log.folder.name == run_id), "")
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()

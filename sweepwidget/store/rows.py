@@ -147,6 +147,7 @@ def text_of(process: Process) -> str:
 
 _decode = json.JSONDecoder().raw_decode  # half the time of json.loads: what is read here has no space around it
 
+
 def loads(text: str) -> dict[str, Any]:
     if text == "{}":
         return {}

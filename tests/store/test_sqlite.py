@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from sweepwidget import errors
-from sweepwidget.model import Cursor, RunState, SweepId, SweepState
+from sweepwidget.model import Cursor, RunState, Suggestion, SweepId, SweepState
 from sweepwidget.process import this_process
 from sweepwidget.store import default_path, open_store, sqlite as module, statements
 from sweepwidget.store.sqlite import SqliteStore
@@ -573,6 +573,30 @@ def test_hot_statements_use_their_indexes(opened, path):
     for statement in statements:
         plan = store._connection.execute(f"EXPLAIN QUERY PLAN {statement}", (0,) * statement.count("?")).fetchall()
         assert all("SCAN" not in step[3] for step in plan), (statement, plan)
+
+
+def test_a_claim_costs_the_same_however_many_wait(opened, path):
+    """Or were added by hand and have ended."""
+    store = opened(path)
+    world = World(store)
+    agent = world.join()
+    world.add(5)
+
+    def instructions() -> int:
+        counted = []
+        store._connection.set_progress_handler(lambda: counted.append(1), 10)
+        world.finish(world.claim(agent))
+        store._connection.set_progress_handler(None, 10)
+        return len(counted)
+
+    few = min(instructions() for _ in range(3))
+    for _ in range(100):
+        store.enqueue(SWEEP, Suggestion({}), 0)
+    for _ in range(100):
+        world.finish(world.claim(agent))
+    world.add(500)
+    many = min(instructions() for _ in range(3))
+    assert many < 1.2 * few
 
 
 def test_the_log_stays_bounded(opened, path):
