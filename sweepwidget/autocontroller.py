@@ -66,7 +66,7 @@ class AutoController:
                     alarm = loop.call_later(EXPIRE_EVERY_S, self._wake.set)
                     await self._wake.wait()
                     alarm.cancel()
-                    rest_s = REST_S if self._steering.awaited else LONG_REST_S
+                    rest_s = REST_S if self._steering.urgent else LONG_REST_S
                     await asyncio.sleep(stepped_at + rest_s - loop.time())
         except Exception as error:  # noqa: BLE001  the user's search function: said where it can be seen
             self.error = error

@@ -131,7 +131,7 @@ class Steering:
         return self.searcher.open_loop and not self._has_target
 
     @property
-    def awaited(self) -> bool:
+    def urgent(self) -> bool:
         """Whether an agent waits for the next step, or will when its run ends."""
         return not self._looks_ahead or any(agent.waiting for agent in self.agents.values())
 

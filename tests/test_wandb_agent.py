@@ -1,8 +1,10 @@
 """Sweeps and agents as W&B's users know them (reference §1.1, §1.2): what is printed, called, counted, raised."""
 
 import contextlib
+import gc
 import re
 import threading
+import weakref
 
 import pytest
 
@@ -593,6 +595,23 @@ def test_runs_that_never_began_are_nowhere_and_numbers_have_no_holes(wandb):
     assert {"failed", "finished"} == {run.state for run in runs}
     assert list(range(1, len(runs) + 1)) == [run._row.number for run in runs]
     assert all(run.name.endswith(f"-sweep-{i}") for i, run in enumerate(runs, 1))
+
+
+def test_a_run_that_is_over_leaves_nothing_to_the_garbage_collector(wandb):
+    """What its code held of it goes at once, so that thousands of short runs cost no collections."""
+    handles = []
+
+    def train():
+        run = wandb.init(config={"more": 1})
+        run.log({"loss": 1.0})
+        handles.append(weakref.ref(run))
+
+    gc.disable()
+    try:
+        wandb.agent(wandb.sweep(RANDOM), function=train, count=3)
+        assert [None] * 3 == [handle() for handle in handles]
+    finally:
+        gc.enable()
 
 
 def test_the_first_traceback_is_shown(wandb, capsys):
