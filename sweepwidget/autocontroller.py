@@ -82,7 +82,7 @@ class AutoController:
     def _leave(self) -> None:
         with contextlib.suppress(Error):
             if self.error is None:
-                self._steering.withdraw()
+                self._steering.leave()
             self._steering.release()
 
     def _pause(self, error: Exception) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from . import autocontroller
 from .errors import ControllerError
-from .model import ENDED, WAITING, Cursor, Run, RunId, RunState, Suggestion, SweepId, SweepState
+from .model import BY_HAND, ENDED, WAITING, Cursor, Run, RunId, RunState, Suggestion, SweepId, SweepState
 from .pareto import best_runs
 from .participant import participant
 from .pump import pump_while
@@ -360,7 +360,7 @@ class LocalController:
         info = {} if isinstance(run, Mapping) else run.search_info or {}
         it.begin()
         config = unwrap(given, it.config.space)
-        self._scheduled += list(it.add([Suggestion(config, {"why": "scheduled by hand", **info})]))
+        self._scheduled += list(it.add([Suggestion(config, {"why": "scheduled by hand", **info, BY_HAND: True})]))
 
     def stopping(self) -> list[SweepRun]:
         """The running runs that the stopping rule would end now."""

@@ -223,6 +223,10 @@ class Outcome:
     summary: Mapping[str, Any] | None = None
 
 
+BY_HAND = "by_hand"
+"""In the `info` of runs that somebody added: no search suggested them, and no controller takes them back."""
+
+
 @frozen
 class Suggestion:
     """A configuration worth trying, and why."""

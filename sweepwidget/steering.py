@@ -16,6 +16,7 @@ import numpy as np
 
 from .errors import Fenced
 from .model import (
+    BY_HAND,
     SWEEP_ENDED,
     WAITING,
     Agent,
@@ -24,7 +25,7 @@ from .model import (
     Cursor,
     Lease,
     Run,
-    RunId,
+    RunState,
     Suggestion,
     Sweep,
     SweepId,
@@ -72,10 +73,8 @@ class Steering:
         self._wants_curves, self._step_s = curves, step_s
         self._step_lock = threading.RLock()
         self._renewed_at = self._expired_at = self._tried_at = float("-inf")
-        self._ahead: set[RunId] = set()
-        """Runs that were added for demand, to be taken back when nobody is left to want them."""
-        self._outdated: set[RunId] = set()
-        """Those of them that a configuration suggested which has been edited since."""
+        self._edited = False
+        """Whether what waits may be of a configuration that has been edited since."""
         self._start_over(store.sweep(sweep_id))
 
     def _start_over(self, sweep: Sweep) -> None:
@@ -91,8 +90,6 @@ class Steering:
         self._pace = 1
         self._targets = Targets(config.objectives)
         self._cursor = Cursor()
-        self._outdated |= self._ahead
-        self._ahead = set()
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -104,6 +101,7 @@ class Steering:
             if changes.sweep is not None:
                 if changes.sweep.config_version != self.sweep.config_version:
                     self._start_over(changes.sweep)
+                    self._edited = True
                     return self.refresh()
                 self.sweep = changes.sweep
             self._cursor = changes.cursor
@@ -165,10 +163,22 @@ class Steering:
             return True
         if self.lease is None and now - self._tried_at < EXPIRE_EVERY_S and not force:
             return False
-        self._tried_at = now
+        return self._acquire(force)
+
+    def _acquire(self, force: bool = False) -> bool:
+        now = self._tried_at = time.monotonic()
         self.lease = self.store.acquire(self.sweep.id, self.owner, this_process(), LEASE_S, force)
         self._renewed_at = now
         return self.lease is not None
+
+    def leave(self) -> None:
+        """Let somebody else steer. The last one here takes back what nobody has begun, and looks once more when the lease is
+        free: whoever left while it was held could not do it.
+        """
+        with self._step_lock, contextlib.suppress(Fenced):
+            for _ in range(2):
+                self.withdraw()
+                self.release()
 
     def release(self) -> None:
         """Let somebody else steer."""
@@ -215,32 +225,39 @@ class Steering:
 
     def _write(self, decided: Plan) -> None:
         if decided.add:
-            self._ahead |= {run.id for run in self.add(decided.add)}
+            self.add(decided.add)
         for run_id, reason in decided.stop.items():
             self.store.stop([run_id], reason)
         if decided.finish:
             self.sweep = self.store.set_state(self.sweep.id, SweepState.FINISHED, decided.finish, self.lease)
 
     def withdraw(self) -> None:
-        """Nobody works here any more: take suggestions back that were made ahead and never begun. Harmless when somebody
-        else has taken over: then they are that one's.
+        """Where nobody works any more, take suggestions back that were made ahead and never begun, whoever made them.
+        Harmless while somebody else steers: then they are that one's.
         """
-        with self._step_lock, contextlib.suppress(Fenced):
-            if self.lease is None:
-                return
-            self.refresh()
-            if not self.agents and self.sweep.state is SweepState.RUNNING:
-                unbegun = self._ahead & self.runs.active.keys()
-                if unbegun:
-                    self.store.withdraw(self.lease, unbegun)
+        self.refresh()
+        if self.agents or self.sweep.state is not SweepState.RUNNING:
+            return
+        self._take_back(self._unbegun())
 
     def _take_back_outdated(self) -> None:
         """An edit counts from the next run that begins, so what nobody has begun is suggested anew."""
-        unbegun = self._outdated & self.runs.active.keys()
-        self._outdated = set()
-        if unbegun:
+        version = self.sweep.config_version
+        self._take_back([run for run in self._unbegun() if self._edited or run.config_version != version])
+        self._edited = False
+
+    def _unbegun(self) -> list[Run]:
+        """Suggestions that nobody has begun: not what somebody added by hand, nor what is to be begun again."""
+        return [
+            run
+            for run in self.runs.active.values()
+            if run.state is RunState.pending and run.attempt == 1 and not run.info.get(BY_HAND)
+        ]
+
+    def _take_back(self, runs: Sequence[Run]) -> None:
+        if runs and (self.lease is not None or self._acquire()):
             assert self.lease is not None
-            self.store.withdraw(self.lease, unbegun)
+            self.store.withdraw(self.lease, [run.id for run in runs])
             self.refresh()
 
     def _expire(self) -> None:

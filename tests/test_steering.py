@@ -1,70 +1,107 @@
-"""How far a controller looks ahead, and whether somebody waits for it: the pace of sweeps of short runs."""
-
-from itertools import pairwise
+"""Several controllers of one sweep, one after another: what one suggested ahead is the next one's."""
 
 import pytest
 
-from sweepwidget.model import Agent, AgentId, Outcome, RunState, SweepId
+from sweepwidget.model import Agent, AgentId, Outcome, RunState, Suggestion, SweepState
 from sweepwidget.process import this_process
-from sweepwidget.steering import LOOK_AHEAD, Steering
+from sweepwidget.steering import Steering
 from sweepwidget.stores import current_store
 
-SPACE = {"x": {"min": 0.0, "max": 1.0}}
+RANDOM = {"method": "random", "metric": {"name": "loss"}, "parameters": {"x": {"min": 0.0, "max": 1.0}}}
 
 
 @pytest.fixture
-def steered(wandb):
-    """A way to begin a sweep of some method with one agent: the controller, and a call that has the agent try n runs."""
+def sweep_id(wandb):
+    return wandb.sweep(RANDOM)
+
+
+def pending(sweep_id):
+    return [run.id for run in current_store().runs(sweep_id) if run.state is RunState.pending]
+
+
+def at_work(sweep_id, name, wanted=None):
     store = current_store()
-
-    def begin(method):
-        sweep_id = SweepId(wandb.sweep({"method": method, "metric": {"name": "loss"}, "parameters": SPACE}))
-        agent = Agent(AgentId(method), sweep_id, this_process())
-        store.join(agent, 30.0)
-        requests = iter(range(1000))
-
-        def work(n):
-            for _ in range(n):
-                run = store.claim(agent.id, f"request {next(requests)}")
-                if run is None:
-                    return
-                store.finish(run.id, run.attempt, Outcome(RunState.finished, summary={"loss": 1.0}))
-
-        return Steering(store, sweep_id, "owner"), work
-
-    return begin
+    store.join(Agent(AgentId(name), sweep_id, this_process(), waiting=True, wanted=wanted), 30.0)
+    return name
 
 
-def waiting(steering):
-    return sum(run.state is RunState.pending for run in steering.runs.active.values())
+def do_one(name, number, wanted=None):
+    store = current_store()
+    run = store.claim(AgentId(name), f"{name} {number}", wanted)
+    store.finish(run.id, run.attempt, Outcome(RunState.finished, summary={"loss": 1.0}))
 
 
-def test_twice_as_many_runs_wait_as_ended_since_the_last_look(steered):
-    """So that runs which become twice as short, or a look that comes late, let no agent wait; but never too many."""
-    steering, work = steered("random")
-    steering.step()
-    work(1)
-    ahead = []
-    for _ in range(9):
-        steering.step()
-        ahead.append(waiting(steering))
-        work(ahead[-1] // 2 or 1)
-    assert 2 == ahead[0]
-    assert all(later >= earlier for earlier, later in pairwise(ahead))
-    while len(steering.runs) < 4 * LOOK_AHEAD:
-        work(1000)
-        steering.step()
-    assert LOOK_AHEAD == waiting(steering)
+def suggested_ahead(sweep_id, first):
+    """The first of two controllers has suggested more than the agents will begin."""
+    at_work(sweep_id, "a")
+    at_work(sweep_id, "b")
+    for number in range(3):
+        first.step()
+        do_one("a", number)
+    first.step()
+    assert pending(sweep_id)
 
 
-def test_nobody_waits_for_the_next_step_while_there_are_runs_ahead(steered):
-    """Then it may come later; not where every suggestion needs the results so far, nor when an agent found nothing."""
-    steering, work = steered("random")
-    steering.step()
-    work(1)
-    steering.step()
-    assert not steering.urgent
-    work(1000)
-    steering.refresh()
-    assert steering.urgent
-    assert steered("bayes")[0].urgent
+def test_the_last_to_leave_takes_back_what_another_controller_suggested(sweep_id):
+    """The one that steered has left while others worked on."""
+    store = current_store()
+    first, second = (Steering(store, sweep_id, owner) for owner in ("first", "second"))
+    suggested_ahead(sweep_id, first)
+    store.leave(AgentId("a"))
+    first.leave()
+    assert pending(sweep_id)
+    store.leave(AgentId("b"))
+    second.leave()
+    assert [] == pending(sweep_id)
+    assert [1, 2, 3] == [run.number for run in store.runs(sweep_id)]
+
+
+def test_who_leaves_while_another_one_still_steers_leaves_it_to_that_one(sweep_id, monkeypatch):
+    """The last agents go just between that one's look and its giving up the lease."""
+    store = current_store()
+    first, second = (Steering(store, sweep_id, owner) for owner in ("first", "second"))
+    suggested_ahead(sweep_id, first)
+    store.leave(AgentId("a"))
+    release = first.release
+
+    def too_late():
+        monkeypatch.setattr(first, "release", release)
+        store.leave(AgentId("b"))
+        second.leave()
+        assert pending(sweep_id)
+        release()
+
+    monkeypatch.setattr(first, "release", too_late)
+    first.leave()
+    assert [] == pending(sweep_id)
+
+
+def test_what_people_added_stays(wandb, sweep_id):
+    """Nobody's leaving takes back a run that was added or scheduled by hand."""
+    store = current_store()
+    by_hand = store.enqueue(sweep_id, Suggestion({"x": 0.5}), seed=0).id
+    wandb.controller(sweep_id).stop_runs([])
+    store.set_state(sweep_id, SweepState.RUNNING)
+    only = Steering(store, sweep_id, "only")
+    only.step(force=True)
+    only.leave()
+    assert [by_hand] == pending(sweep_id)
+    store.delete_run(by_hand)
+    controller = wandb.controller(sweep_id)
+    controller.schedule(controller.search())
+    (scheduled,) = pending(sweep_id)
+    only.step(force=True)
+    only.leave()
+    assert [scheduled] == pending(sweep_id)
+
+
+def test_a_new_controller_takes_back_what_is_outdated(sweep_id):
+    """The one that suggested it was gone before the edit."""
+    store = current_store()
+    first = Steering(store, sweep_id, "first")
+    suggested_ahead(sweep_id, first)
+    old = set(pending(sweep_id))
+    first.release()
+    store.update_config(sweep_id, {**RANDOM, "parameters": {"x": {"min": 5.0, "max": 6.0}}})
+    Steering(store, sweep_id, "second").step()
+    assert not old & set(pending(sweep_id))

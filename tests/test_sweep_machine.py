@@ -198,7 +198,14 @@ class Story(RuleBasedStateMachine):
         if leaving:
             self.workers.clear()
             for controller in self.controllers:
-                controller.withdraw()
+                controller.leave()
+            self.nothing_suggested_is_left()
+
+    def nothing_suggested_is_left(self) -> None:
+        """Unless somebody who crashed still counts as being at work."""
+        if self.state is S.RUNNING and all(agent.gone for agent in self.store.agents(self.sweep_id)):
+            left = [run for run in self.suggested() if run.state is R.pending and run.attempt == 1]
+            assert not left, left
 
     @rule(seconds=st.sampled_from([0.6, 4.0, 4.0, 4.0, 11.0]))
     def time_passes(self, seconds):

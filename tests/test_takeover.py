@@ -119,6 +119,16 @@ def test_a_second_process_joins_by_the_bare_id_and_takes_its_share(wandb, group)
     check_ledger(wandb, group, sweep_id)
 
 
+def test_two_counts_add_up(wandb, group):
+    """Whoever steered leaves while the other works on: exactly as many runs as the two wanted, and none is left waiting."""
+    sweep_id = wandb.sweep({"method": "random", "parameters": {"a": {"min": 0.0, "max": 1.0}}})
+    both = [
+        group.start(f"wandb.agent({sweep_id!r}, function=train, count={count})", rows=1, pause=0) for count in (25, 40)
+    ]
+    assert [0, 0] == [process.wait(60) for process in both]
+    assert ["finished"] * 65 == [run.state for run in wandb.Api().sweep(sweep_id).runs]
+
+
 @pytest.mark.parametrize("method", ["grid", "random", "bayes"])
 def test_killing_the_controlling_kernel_loses_nothing(wandb, group, method):
     """SIGKILL in mid-sweep: no finished run and no logged point is lost, the other goes on within seconds, the dead one's

@@ -105,7 +105,9 @@ class Store(Protocol):
         """
 
     def withdraw(self, lease: Lease, run_ids: Collection[RunId]) -> None:
-        """Take waiting runs back that nobody has begun; their numbers are free again. Others are left alone."""
+        """Take waiting suggestions of the sweep back that nobody has begun; their numbers are free again. Other runs are
+        left alone: those added by hand, and other sweeps'.
+        """
 
     def expire(self, lease: Lease | None, max_attempts: int = 3) -> Sequence[Run]:
         """Close what the dead left: runs of agents that are gone (process dead on this machine, or lease lapsed)

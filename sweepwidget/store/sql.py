@@ -289,7 +289,7 @@ class SqlStore(ABC):
         with self._write as tx:
             n = self._number(tx, lease.sweep_id)
             ledger = self._lock_sweep(tx, n, lease=lease)
-            withdrawn = [tx.execute(sql.WITHDRAW, (ledger.version, run_id)).rowcount for run_id in run_ids]
+            withdrawn = [tx.execute(sql.WITHDRAW, (ledger.version, run_id, n)).rowcount for run_id in run_ids]
             if not any(withdrawn):
                 tx.undo()
                 return

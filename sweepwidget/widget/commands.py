@@ -14,11 +14,10 @@ from attrs import field, frozen
 from .. import api
 from ..autocontroller import failure_of, traceback_of
 from ..errors import ConfigError, UsageError
-from ..model import AgentId, Run, RunId, RunState, Scope, Suggestion, Sweep, SweepId, SweepState
+from ..model import BY_HAND, AgentId, Run, RunId, RunState, Scope, Suggestion, Sweep, SweepId, SweepState
 from ..sweepconfig import SweepConfig
 from . import drafts, looks, narrowing
 from .messages import clean, unmarked
-from .mirror import BY_HAND
 from .plots import MOST_PLOTS, Plot, Watch
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from attrs import define, field
 from ..autocontroller import failure_of
 from ..errors import Error
 from ..metricspec import Metric
-from ..model import ENDED, Agent, AgentId, Changes, Chunk, Run, RunId, RunState, Sweep, SweepState
+from ..model import BY_HAND, ENDED, Agent, AgentId, Changes, Chunk, Run, RunId, RunState, Sweep, SweepState
 from ..process import is_alive, this_process
 from ..progress import runs_in_all
 from ..runs import Goal, summary_value
@@ -30,8 +30,6 @@ from .messages import Buffer, Message, clean, exact
 from .parameters import parameter_infos
 from .table import table
 
-BY_HAND = "by_hand"
-"""In the `info` of runs that somebody added."""
 TIMESTAMP = "_timestamp"
 """The metric that every logged row has: when."""
 MOST_GONE = 20

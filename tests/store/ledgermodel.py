@@ -179,7 +179,7 @@ class LedgerModel:
     def withdraw(self, lease: Lease, run_ids: Collection[str]) -> None:
         self._check(lease)
         found = [self.rows[run_id] for run_id in run_ids]
-        unbegun = [row for row in found if row.state is R.pending and row.attempt == 1]
+        unbegun = [row for row in found if row.state is R.pending and row.attempt == 1 and not row.ahead]
         for row in unbegun:
             row.deleted, row.state = True, R.killed
         if unbegun:

@@ -1255,6 +1255,19 @@ def test_withdrawn_runs_were_never_there(world):
     assert 2 == again.number
 
 
+def test_only_suggestions_of_the_sweep_are_withdrawn(world):
+    """What somebody added by hand stays, and so does what waits in another sweep."""
+    store = world.store
+    other = World(store, SweepId("other"))
+    (theirs,) = other.add(1)
+    (suggested,) = world.add(1)
+    by_hand = store.enqueue(world.sweep_id, Suggestion({}), seed=0)
+    store.withdraw(world.lease, [theirs.id, suggested.id, by_hand.id])
+    assert [by_hand.id] == [run.id for run in store.runs(world.sweep_id)]
+    assert [theirs.id] == [run.id for run in store.runs(other.sweep_id)]
+    assert R.pending is store.run(theirs.id).state
+
+
 def test_the_processes_of_a_run_share_its_summary(world):
     """Each named source adds what it knows; the run's only writer, without a name, replaces it."""
     run = world.begin()
