@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from .postgres import PostgresStore
 
 IDLE_S = 15
-"""A transaction whose client says nothing for so long (a laptop that sleeps) is rolled back by the server."""
+"""A transaction whose client says nothing for so long (a laptop that sleeps) is rolled back by the server. Others wait
+that long for its sweep at most, well within an agent's lease; not shorter, since a healthy client may be silent for
+seconds: whoever closes a dead run reads what it left amid the transaction (a million mixed rows: 2 to 9 s), code that
+holds the interpreter stops everything, and a bad line sends five times in 6 s.
+"""
 
 _READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED"
