@@ -34,14 +34,18 @@ class Status:
 
 
 class Child:
-    """A started program in a session and process group of its own; raises OSError or ValueError if it cannot start."""
+    """A started program in a session and process group of its own; raises OSError or ValueError if it cannot start.
+    The folders of `litter` are removed if this process dies before it is closed.
+    """
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: str | Path) -> None:
+    def __init__(
+        self, argv: Sequence[str], env: Mapping[str, str], cwd: str | Path, litter: Sequence[Path] = ()
+    ) -> None:
         self.sent: set[int] = set()
         """Signals that `send` was asked for."""
         self._lock = threading.RLock()  # a signal handler may send while its own thread does
         self._gone = False
-        self._sentinel = Sentinel(_mark(env))
+        self._sentinel = Sentinel(_mark(env), litter)
         try:
             self._process = _popen(argv, env, cwd)
         except (OSError, ValueError):  # it never began
@@ -51,7 +55,8 @@ class Child:
         try:
             self.pipes = _ThreadPipes(self._process) if os.name == "nt" else _Pipes(self._process)
         except OSError:  # too many open files
-            self._sentinel.fire()
+            self.end_group()
+            self._sentinel.retire()
             raise
 
     @property

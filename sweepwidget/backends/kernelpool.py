@@ -31,13 +31,14 @@ class Kernel:
 
 
 class KernelPool:
-    """Starts kernels when they are needed, with `preparation`, the code that each executes before its next turn.
+    """Starts kernels when they are needed, with `preparation`, the code that each executes before its next turn. It needs
+    `folder`, which goes with them if this process is killed.
 
     Whoever took one gives it back by exactly one of `put_back`, `end` and `lose`. Thread-safe.
     """
 
-    def __init__(self, preparation: str, cwd: Path, gpus: Gpus) -> None:
-        self._preparation, self._cwd, self._gpus = preparation, cwd, gpus
+    def __init__(self, preparation: str, folder: Path, cwd: Path, gpus: Gpus) -> None:
+        self._preparation, self._folder, self._cwd, self._gpus = preparation, folder, cwd, gpus
         self._starting = threading.Lock()  # one at a time: each sees the places that the others have
         self._lock = threading.Lock()  # guards all below
         self._alive: set[Kernel] = set()
@@ -120,7 +121,7 @@ class KernelPool:
             self.lose(kernel)
 
     def _start(self, place: int) -> Kernel:
-        process = KernelProcess({**os.environ, **self._gpus.environment(place)}, self._cwd)
+        process = KernelProcess({**os.environ, **self._gpus.environment(place)}, self._cwd, [self._folder])
         kernel = Kernel(process, place, process.ask(self._preparation))
         with self._lock:
             self._alive.add(kernel)

@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,8 @@ class KernelProcess:
     >>> kernel.close()      # doctest: +SKIP
     """
 
-    def __init__(self, env: Mapping[str, str], cwd: str | Path) -> None:
-        """Starts at once, and does not wait. Raises Error if the process cannot be started."""
+    def __init__(self, env: Mapping[str, str], cwd: str | Path, litter: Sequence[Path] = ()) -> None:
+        """Starts at once, and does not wait. Raises Error if the process cannot be started. See `Child` for `litter`."""
         from jupyter_client.session import Session
 
         zmq: Any = import_module("zmq")  # mypy cannot follow its stubs
@@ -76,7 +76,7 @@ class KernelProcess:
         try:
             file, url = _connection(self._folder, key)
             argv = [sys.executable, "-m", "ipykernel_launcher", "-f", file, *_OPTIONS]
-            self._child = Child(argv, _environment(env), cwd)
+            self._child = Child(argv, _environment(env), cwd, [self._folder, *litter])
         except (OSError, ValueError) as error:
             self._shell.close()
             self._forget_folder()

@@ -1,4 +1,4 @@
-"""Kills a process group when this process dies, however it dies.
+"""Kills a process group when this process dies, however it dies, and removes the temporary files it had of this process.
 
 A tiny shell waits on a pipe that only this process holds open: SIGKILL, a crash or a kernel restart closes it, and the
 shell ends the group, grandchildren included (`PR_SET_PDEATHSIG` would reach the child alone). On Windows it does nothing.
@@ -11,6 +11,8 @@ import functools
 import os
 import subprocess
 import weakref
+from collections.abc import Sequence
+from pathlib import Path
 
 # Two lines come through the pipe: what marks the program before it starts, and its group as soon as it has one. If this
 # process dies between the two (measured: 1 of 15 kills aimed at the start), the program is found by its mark, on Linux.
@@ -23,13 +25,14 @@ elif [ "$mark" ]; then
     sleep 0.5
     grep -lsxzF -e "$mark" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do kill -s KILL "$pid"; done
 fi
+rm -rf -- "$@"
 """
 
 
 class Sentinel:
     """Start it before the group, name the group as soon as it exists, retire it before the group's leader is reaped
     (from then on its number may belong to somebody else). One that is lost kills. `mark` is a variable, `NAME=value`,
-    that nobody but this program and its workers has in the environment.
+    that nobody but this program and its workers has in the environment; `litter` are folders that go with the group.
 
     >>> sentinel = Sentinel("SWEEPWIDGET_RUN=r1:1")
     >>> child = subprocess.Popen(["true"], env={"SWEEPWIDGET_RUN": "r1:1"}, start_new_session=True)
@@ -39,12 +42,12 @@ class Sentinel:
     0
     """
 
-    def __init__(self, mark: str = "") -> None:
+    def __init__(self, mark: str = "", litter: Sequence[Path] = ()) -> None:
         self._shell: subprocess.Popen[bytes] | None = None
         if os.name == "nt":
             return
         self._shell = subprocess.Popen(
-            ["/bin/sh", "-c", _SHELL],
+            ["/bin/sh", "-c", _SHELL, "sentinel", *map(os.path.abspath, litter)],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -68,12 +71,6 @@ class Sentinel:
         self._shell.kill()  # before the pipe closes: its closing is the signal
         self._shell.wait()
         self._let_go()
-
-    def fire(self) -> None:
-        """Kill the group now, if there is one yet, and be done."""
-        self._let_go()
-        if self._shell is not None:
-            self._shell.wait()
 
     def _tell(self, line: str) -> None:
         if self._shell is not None and self._shell.stdin is not None:

@@ -93,7 +93,7 @@ class KernelTrial(ProcessTrial):
         weakref.finalize(self, _remove, folder, os.getpid())
         self._function_file = folder / "function"
         self._function_file.write_bytes(packed)
-        self._pool = KernelPool(preparation(str(self._function_file)), self.cwd, self.gpus)
+        self._pool = KernelPool(preparation(str(self._function_file)), folder, self.cwd, self.gpus)
 
     def leave(self) -> None:
         if self._pool is not None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from kernel import Kernel
+from waiting import until
 
 from sweepwidget import trials
 from sweepwidget.backends import kernelprocess, resources
@@ -819,7 +820,11 @@ def test_function_of_a_notebook(notebook):
 
 
 def test_killed_notebook_leaves_no_orphan(tmp_path):
-    """When the notebook's kernel is killed, its agents' kernels go with it."""
+    """When the notebook's kernel is killed, its agents' kernels go with it, and the files that they had of it."""
+
+    def left():
+        return [*tmp_path.glob("sweepwidget-*"), *tmp_path.glob("sw-*")]
+
     with Kernel(SWEEPWIDGET_SILENT="1", TMPDIR=str(tmp_path)) as notebook:
         notebook.run(CELLS[0].replace("[1, 2, 3]", "[4]"))
         notebook.start(CELLS[1])
@@ -833,8 +838,10 @@ def test_killed_notebook_leaves_no_orphan(tmp_path):
                 runs = [run for sweep in store.sweeps() for run in store.changes(sweep.id, Cursor()).runs]
                 pids = [run.summary["pid"] for run in runs if "pid" in run.summary]
         store.close()
+        assert left()
         notebook.kill()
         wait_until_gone(*pids)
+        until(lambda: not left())
 
 
 # -- KernelProcess ------------------------------------------------------------------------------------------------------
