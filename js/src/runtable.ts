@@ -164,8 +164,3 @@ export function columnPath(name: string): string[] {
   }
   return parts;
 }
-
-/** The name of a column: the inverse of `columnPath`. */
-export function columnName(path: readonly string[]): string {
-  return path.map((part, i) => (i === 0 ? part : part.replaceAll("\\", "\\\\").replaceAll(".", "\\."))).join(".");
-}
