@@ -63,7 +63,9 @@ def test_a_run_is_added_by_hand_and_runs(bench):
 
 
 def test_a_row_is_run_again_with_a_change(bench):
-    """The form starts from the row; what was not touched keeps its value and its type; a finished sweep goes on."""
+    """The form starts from the row, and Enter sends it; what was not touched keeps its value and its type; a finished sweep
+    goes on.
+    """
     with bench.showing("sw.dashboard(sweep_id)", SWEEP + WORK) as lab:
         row = lab.page.locator("[data-testid=sw-run-row][data-state=finished]").first
         run = row.get_attribute("data-run-id")
@@ -73,7 +75,7 @@ def test_a_row_is_run_again_with_a_change(bench):
         depth = 9 - int(form.get_by_label("inner.depth", exact=True).input_value()) // 2
         form.get_by_label("inner.depth", exact=True).fill(str(depth))
         expect(form.get_by_text("changed", exact=True)).to_have_count(1)
-        form.get_by_test_id("sw-enqueue-add").click()
+        form.get_by_label("inner.depth", exact=True).press("Enter")
         expect(form.get_by_text("it is next in the queue")).to_be_visible()
         form.get_by_role("button", name="Close").first.click()
         lab.page.mouse.move(5, 5)  # rows stand still under the pointer

@@ -1,7 +1,7 @@
 /**
  * A field of text that never loses what is being typed: while it has the focus, what comes from elsewhere waits.
  *
- * Enter commits, Escape takes back what was typed, leaving commits. With `live`, every key is told, too.
+ * Enter commits (in a form of the browser's it sends that, too), Escape takes back what was typed, leaving commits. With `live`, every key is told, too.
  */
 
 import { useEffect, useRef, useState } from "preact/hooks";
@@ -46,7 +46,7 @@ export function TextField(props: Props): VNode {
   const onKeyDown = (event: KeyboardEvent) => {
     if (props.onKey?.(event, shown)) return;
     if (event.key === "Enter") {
-      event.preventDefault();
+      if (!input.current?.form) event.preventDefault();
       commit(shown);
     } else if (event.key === "Escape" && shown !== before.current) {
       event.stopPropagation();
