@@ -4,6 +4,7 @@ export { Finish } from "./aftermath/finish";
 export { LostAgent } from "./aftermath/lost";
 export { DetachedActions, FailureActions, OneMore } from "./aftermath/noticeactions";
 export { Config } from "./config";
+export { saveImage } from "./curves/image";
 export { Range } from "./curves/range";
 export { CurvesTable } from "./curves/table";
 export { Compare } from "./drawer/compare";

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { CurveStore } from "../src/curvestore";
+import { flowed, legendOf } from "../src/curves/image";
+import type { Line, Picture } from "../src/curves/picture";
 import { continued, smoothed } from "../src/curves/smooth";
 import { countHidden, extentOf, grown, lowerBound, NOWHERE, union } from "../src/curves/extent";
 import { oddMarks, rungPlaces } from "../src/curves/marks";
@@ -154,5 +156,23 @@ describe("what is kept of a plot", () => {
     store.replace(curves(["a", "b"], [], true), buffer);
     store.replace(curves(["c"], ["a"]), buffer);
     expect([...(store.plot("main").value?.runs.keys() ?? [])]).toEqual(["b", "c"]);
+  });
+});
+
+describe("the picture to keep", () => {
+  const line = (run: string, more: Partial<Line> = {}) => ({ run, colored: true, best: false, ...more }) as Line;
+  const shown = (...lines: Line[]) => legendOf({ lines } as unknown as Picture, (run) => run.toUpperCase()).map(({ text }) => text);
+
+  test("names the coloured curves, the last painted first, and counts the others", () => {
+    expect(shown(line("a"), line("b", { best: true }))).toEqual(["B ★", "A"]);
+    expect(shown(line("x", { colored: false }), line("a"), line("y", { colored: false }))).toEqual(["A", "2 more"]);
+    expect(shown(...Array.from({ length: 40 }, (_, i) => line(`r${i}`))).at(-1)).toBe("16 more");
+    expect(shown()).toEqual([]);
+  });
+
+  test("breaks its legend into lines, and leaves no text out", () => {
+    expect(flowed([40, 50, 60], 100)).toEqual({ places: [{ x: 0, line: 0 }, { x: 40, line: 0 }, { x: 0, line: 1 }], lines: 2 });
+    expect(flowed([500, 10], 100)).toEqual({ places: [{ x: 0, line: 0 }, { x: 0, line: 1 }], lines: 2 });
+    expect(flowed([], 100)).toEqual({ places: [], lines: 0 });
   });
 });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,33 @@ def test_curves_are_drawn_while_runs_log(notebook):
     board.part("progress").get_by_text(re.compile(r"\d s.* left|min.* left")).wait_for()
     board.part("stop").click()
     lab.wait(4)
+
+
+PIXELS = """async bytes => {
+    const bitmap = await createImageBitmap(new Blob([new Uint8Array(bytes)], {type: "image/png"}));
+    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+    const ctx = canvas.getContext("2d");
+    ctx.drawImage(bitmap, 0, 0);
+    const {data} = ctx.getImageData(0, 0, bitmap.width, bitmap.height);
+    const pixels = new Uint32Array(data.buffer);
+    const inked = part => pixels.subarray(...part).some(pixel => pixel !== pixels[0]);
+    const line = 34 * devicePixelRatio * bitmap.width;
+    return {width: bitmap.width / devicePixelRatio, solid: pixels.every(pixel => pixel >>> 24 === 255),
+            title: inked([0, line]), curves: inked([line, pixels.length - line]), legend: inked([pixels.length - line])};
+}"""
+
+
+def test_curves_are_kept_as_a_picture(finished):
+    """On a ground of its own, with what it shows and whose curves these are."""
+    _, board = finished
+    curves = board.part("curves")
+    board.caption("curves")
+    with board.page.expect_download() as download:
+        curves.get_by_role("button", name="Save as PNG").click()
+    assert download.value.suggested_filename.endswith("-loss.png")
+    drawn = board.page.evaluate(PIXELS, list(Path(download.value.path()).read_bytes()))
+    wide = curves.locator(".sw-plot-host").bounding_box()["width"]
+    assert drawn == {"width": wide, "solid": True, "title": True, "curves": True, "legend": True}
 
 
 def test_early_stopping_shows_its_rungs_and_what_it_saved(notebook):

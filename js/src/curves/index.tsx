@@ -6,7 +6,7 @@ import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import { Segmented } from "../fields/segmented";
 import { Select } from "../fields/select";
-import { Lazy } from "../ui/lazy";
+import { Lazy, panels } from "../ui/lazy";
 import { CURVE_STRINGS } from "../curvestrings";
 import { curvesOf, TOPS, type CurvesModel, type Show } from "./model";
 import { PlotArea } from "./plotarea";
@@ -25,6 +25,16 @@ export function Curves({ connection }: { connection: Connection }): VNode {
       </button>
       <button type="button" class="sw-button sw-quiet" title={S.asTableTitle} aria-pressed={asTable.value} onClick={() => (asTable.value = !asTable.value)}>
         {S.asTable}
+      </button>
+      <button
+        type="button"
+        class="sw-button sw-quiet"
+        title={S.asImageTitle}
+        aria-label={S.asImageTitle}
+        disabled={asTable.value || !panels.value}
+        onClick={() => void panels.peek()?.saveImage(connection, model)}
+      >
+        {S.asImage}
       </button>
     </span>
   );

@@ -10,6 +10,7 @@ import type { PlotCurves } from "../curvestore";
 import type { Json, RunState, Watch } from "../protocol";
 import { columnPath } from "../runtable";
 import type { Emphasis } from "./picture";
+import type { CurvePlot } from "./plot";
 
 export const PLOT = "main";
 export const TOPS = [3, 5, 10, 20] as const;
@@ -32,6 +33,8 @@ export class CurvesModel {
   readonly range = signal<readonly [number, number] | null>(null);
   readonly rangeY = signal<readonly [number, number] | null>(null);
   readonly width = signal(800);
+  /** What is drawn at present; null: nothing. */
+  plot: CurvePlot | null = null;
 
   readonly metrics: ReadonlySignal<readonly string[]>;
   readonly metric: ReadonlySignal<string>;

@@ -75,6 +75,15 @@ export class CurvePlot {
     return this.#scene;
   }
 
+  get inks(): Inks {
+    return this.#inks;
+  }
+
+  /** Axes and curves as they were painted last, on no ground. */
+  get canvas(): HTMLCanvasElement {
+    return this.#plot.ctx.canvas;
+  }
+
   show(scene: Scene): void {
     const other = scene.x.log !== this.#scene.x.log || scene.y.log !== this.#scene.y.log;
     this.#scene = scene;

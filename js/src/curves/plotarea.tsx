@@ -110,7 +110,7 @@ function attach(host: HTMLElement, connection: Connection, model: CurvesModel, t
     const next = scene();
     inks ??= inksOf(host, state.runs, dark());
     if (plot) plot.show(next);
-    else plot = new CurvePlot(host, width, height, next, inks, heard);
+    else model.plot = plot = new CurvePlot(host, width, height, next, inks, heard);
     told.value = { picture: next.picture, x: next.x, y: next.y };
   });
 
@@ -164,6 +164,7 @@ function attach(host: HTMLElement, connection: Connection, model: CurvesModel, t
     for (const end of endings) end();
     redraw.stop();
     plot?.destroy();
+    if (model.plot === plot) model.plot = null;
     if (state.hovered.peek() !== null) state.hovered.value = null;
   };
 }
