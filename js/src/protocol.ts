@@ -57,7 +57,10 @@ export interface Traits {
   panel: Panel;
   status: "" | SweepState;
   best: Best | null;
-  /** The sweep's configuration as it stands (a draft goes through `validate` and `apply`); marked as in `Json`. */
+  /**
+   * The sweep's configuration as it stands (edits go through `validate` and `apply`); without a sweep the draft, as far as it
+   * was previewed. Marked as in `Json`.
+   */
   config: Config;
   /** Where things stood when the kernel last said so, for a page without a kernel: "12 of 40 runs · 2 at work", and when. */
   glance: { text: string; at: Time };
@@ -445,6 +448,7 @@ export interface Commands {
 
   /** A draft: a dict, or YAML or JSON text. */
   validate: { draft: Config | string };
+  /** Without a sweep, the trait `config` is this draft from here on. */
   preview: { draft: Config | string };
   /** From the next run on; makes the sweep if there is none. A finished sweep that may have more runs goes on. */
   apply: { draft: Config | string };

@@ -20,7 +20,7 @@ interface Sent {
 }
 
 /** A connection that keeps what is sent, and answers when the test says so. */
-function fake(options: { sweep?: boolean; config?: Config; text?: string; kept?: string } = {}) {
+function fake(options: { sweep?: boolean; known?: boolean; config?: Config; text?: string; kept?: string } = {}) {
   const sent: Sent[] = [];
   const kept = new Map<string, Signal<unknown>>([["draft", signal(options.kept ?? "")]]);
   const state = {
@@ -28,6 +28,7 @@ function fake(options: { sweep?: boolean; config?: Config; text?: string; kept?:
     configText: signal(options.text ?? TEXT),
     sweep: signal(options.sweep === false ? null : { parameters: [], config_version: 1 }),
     forms: signal(FORMS),
+    known: signal(options.known ?? true),
     mute: signal(false),
     view: { remember: (name: string) => kept.get(name) },
   };
@@ -89,6 +90,49 @@ describe("what is in force", () => {
     state.config.value = { x: 2 };
     expect(draft.dirty.value).toBe(false);
     expect(draft.doc.value).toBe(mine);
+  });
+});
+
+describe("a draft without a sweep", () => {
+  const nothing = { sweep: false, text: "", config: {} };
+  const edited = (draft: Draft) => {
+    draft.edit(put(draft.doc.value, RUN_CAP, new Numeral("5")));
+    return draft.doc.value;
+  };
+
+  test("is followed by the trait, which is no news to it", () => {
+    const { connection, state } = fake(nothing);
+    const draft = new Draft(connection);
+    const first = edited(draft);
+    const second = put(first, ["name"], "x");
+    draft.edit(second);
+    state.config.value = { run_cap: 5 };
+    expect(draft.doc.value).toBe(second);
+    expect(draft.elsewhere.value).toBe(false);
+    draft.discard();
+    expect(draft.doc.value).toBe(EXAMPLE);
+  });
+
+  test("is another one when a cell sets the trait; that can be undone", () => {
+    const { connection, state } = fake(nothing);
+    const draft = new Draft(connection);
+    const mine = edited(draft);
+    state.configText.value = TEXT;
+    expect(toText(draft.doc.value)).toBe(TEXT);
+    expect(draft.elsewhere.value).toBe(false);
+    draft.undo();
+    expect(draft.doc.value).toBe(mine);
+  });
+
+  test("that was kept is not taken back by what the kernel says first", () => {
+    const kept = '{"method": "grid", "run_cap": 5}';
+    const { connection, state } = fake({ ...nothing, known: false, config: { method: "grid", run_cap: 5 }, kept });
+    const draft = new Draft(connection);
+    state.configText.value = TEXT;
+    state.known.value = true;
+    expect(toText(draft.doc.value)).toBe(kept);
+    draft.discard();
+    expect(toText(draft.doc.value)).toBe(TEXT);
   });
 });
 

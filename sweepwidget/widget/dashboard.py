@@ -69,9 +69,9 @@ class Dashboard(anywidget.AnyWidget):
         read_only=True,
         help="run, number, name, metric, value and config of the best run.",
     ).tag(sync=True, to_json=_to_page)
-    config = tr.Dict(help="The sweep's configuration. Setting it edits the sweep, from its next run on.").tag(
-        sync=True, to_json=_to_page, from_json=_from_page
-    )
+    config = tr.Dict(
+        help="The sweep's configuration, or the draft of one. Setting it edits the sweep, from its next run on."
+    ).tag(sync=True, to_json=_to_page, from_json=_from_page)
     glance = tr.Dict(read_only=True, help="Where things stand: text, and at which time.").tag(sync=True)
     selected = tr.List(tr.Unicode(), help="Ids of the runs that are selected.").tag(sync=True)
     view = tr.Dict(help="What the page wants to find again: tab, sort, filter, axes.").tag(sync=True)
@@ -228,6 +228,9 @@ class _Face:
                 told["glance"] = {"text": said, "at": now}
             widget._tell(**told)
         widget._snapshot.refresh(mirror)
+
+    def edited(self, config: Mapping[str, Any]) -> None:
+        self._widget._tell(config=dict(config))
 
 
 class _Snapshot:

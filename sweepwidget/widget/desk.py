@@ -10,12 +10,13 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ..errors import ConfigError, Error
 from ..model import SweepId
 from ..store import Store
+from ..sweepconfig import SweepConfig
 from . import assets
 from .commands import COMMANDS, Answer, problems_of
 from .denials import denials
@@ -43,6 +44,9 @@ class Face(Protocol):
 
     def show(self, mirror: Mirror, sweep_id: str) -> None:
         """The state has changed: traits and snapshot follow."""
+
+    def edited(self, config: Mapping[str, Any]) -> None:
+        """Somebody has edited the draft in the page."""
 
 
 class Desk:
@@ -89,6 +93,11 @@ class Desk:
         if not self.behind:
             self.say(Message({"type": "delta", "now": time.time(), "config": config}))
 
+    def edited(self, config: SweepConfig) -> None:
+        """The page has settled on this configuration; of a sweep, it is in force only when it is applied."""
+        if self.sweep_id is None:
+            self._tell(self._face.edited, config.to_dict())
+
     # -- saying -------------------------------------------------------------------------------------------------
 
     def say(self, message: Message) -> None:
@@ -121,8 +130,11 @@ class Desk:
         _push_assets(self)
 
     def follow(self, mirror: Mirror) -> None:
+        self._tell(self._face.show, mirror, self.sweep_id or "")
+
+    def _tell(self, tell: Callable[..., None], *what: Any) -> None:
         try:
-            self._face.show(mirror, self.sweep_id or "")
+            tell(*what)
         except Exception:  # noqa: BLE001  (whoever observes a trait may raise)
             _log.exception("an observer of a dashboard failed")
 

@@ -229,6 +229,22 @@ def test_a_draft_is_set_from_a_cell(draft):
     assert ["1.0", "1", '"1"', "true", "null"] == [value.input_value() for value in values.all()]
 
 
+def test_a_cell_reads_the_draft_as_it_is_edited(draft):
+    """`dash.config` follows the form; what a cell makes of it is the draft then, and can be undone in the page."""
+    lab, form = draft
+    form.put("runs", "4")
+    form.put("max of lr", "0.5")
+    form.preview("lr")
+    assert "('', 4, 0.5)" == lab.ask("(dash.sweep_id, dash.config['run_cap'], dash.config['parameters']['lr']['max'])")
+    lab.ask("dash.config = {**dash.config, 'run_cap': 7}")
+    expect(form.root.get_by_label("runs", exact=True)).to_have_value("7")
+    assert "0.5" == form.value("max of lr")
+    form.root.get_by_role("button", name="Undo", exact=True).click()
+    assert "4" == form.value("runs")
+    form.preview("lr")
+    assert "4" == lab.ask("dash.config['run_cap']")
+
+
 def test_values_keep_their_type(draft):
     """1.0, 1, "1", True, true-ish words and None are different values, on every way through the form and back."""
     lab, form = draft

@@ -94,6 +94,7 @@ class Face:
     def __init__(self) -> None:
         self.said: list[Said] = []
         self.shown = 0
+        self.drafts: list[Mapping[str, Any]] = []
         self._news = threading.Condition()
         self._ids = itertools.count(1)
         self.desk: Any = None
@@ -107,6 +108,9 @@ class Face:
 
     def show(self, mirror: Any, sweep_id: str) -> None:
         self.shown += 1
+
+    def edited(self, config: Mapping[str, Any]) -> None:
+        self.drafts.append(config)
 
     # -- for tests ----------------------------------------------------------------------------------------------
 

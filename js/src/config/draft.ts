@@ -67,6 +67,8 @@ export class Draft {
   readonly canRedo = signal(false);
 
   readonly #kept: Signal<string>;
+  /** What a draft without a sweep began as: the trait `config` follows its edits. */
+  readonly #begun: Exact;
   #past: Exact[] = [];
   #future: Exact[] = [];
   #group = "";
@@ -79,21 +81,26 @@ export class Draft {
     const { state } = connection;
     this.#kept = state.view.remember("draft", "");
     this.doc = signal<Exact>(EXAMPLE);
+    this.#begun = Object.keys(state.config.peek()).length === 0 ? EXAMPLE : fromJson(state.config.peek());
     this.given = computed(() => this.#given());
     this.inForce = computed(() => (state.sweep.value === null ? null : this.given.value));
-    this.doc.value = restored(this.#kept.peek()) ?? this.given.peek();
+    const kept = restored(this.#kept.peek());
+    this.doc.value = kept ?? this.given.peek();
     this.settled = signal(this.doc.peek());
     this.dirty = computed(() => !equal(this.doc.value, this.given.value));
     this.changes = computed(() => (this.inForce.value === null ? [] : differences(this.inForce.value, this.doc.value)));
     this.problems = computed(() => this.#problems());
     this.remarks = computed(() => (this.verdict.value?.doc === this.settled.value ? this.verdict.value.violations : []));
-    let before = this.given.peek();
+    // What was kept is not taken back by what the kernel says first.
+    let before = kept && !state.known.peek() ? null : this.given.peek();
     effect(() => {
       const now = this.given.value;
-      const was = before;
+      if (before === null && !state.known.value) return;
+      const was = before ?? now;
       before = now;
       if (equal(was, now)) return;
       if (equal(this.doc.peek(), was)) this.#set(now);
+      else if (this.inForce.peek() === null) this.edit(now); // a cell knows what it edits: `config` has the draft
       else this.elsewhere.value = !equal(this.doc.peek(), now);
     });
     effect(() => {
@@ -220,8 +227,8 @@ export class Draft {
     const { state } = this.connection;
     const read = restored(state.configText.value);
     if (read) return read;
+    if (state.sweep.value === null) return this.#begun;
     const config = state.config.value;
-    if (Object.keys(config).length === 0) return EXAMPLE;
     // What JavaScript's numbers cannot say the draft may know: it was applied from here.
     const doc = this.doc.peek();
     if (same(toJson(doc), config)) return doc;
