@@ -8,8 +8,9 @@
      ├─ TransitionError        a state change that the transition tables do not know
      ├─ Dismissed              an agent asked for a run after it was told to leave
      └─ StoreError             the store cannot do what was asked
-         ├─ StoreUnavailable   not there, read-only, full, locked by somebody else
-         ├─ StoreVersion       written by a newer sweepwidget
+         ├─ StoreUnavailable   not there, full, locked by somebody else
+         ├─ StoreReadOnly      may be looked at and not changed
+         ├─ StoreVersion       written by a newer sweepwidget, or an older one where it cannot be migrated
          ├─ NotAStore          the file is something else, or damaged
          └─ Fenced             a late writer: its run was given to somebody else, or its lease has passed
 
@@ -63,11 +64,15 @@ class StoreError(Error):
 
 
 class StoreUnavailable(StoreError):  # noqa: N818
-    """The store is not there, read-only, full, or locked by another program."""
+    """The store is not there, full, or locked by another program: later it may be well again."""
+
+
+class StoreReadOnly(StoreError):  # noqa: N818
+    """The store can be looked at, and not changed."""
 
 
 class StoreVersion(StoreError):  # noqa: N818
-    """The store was written by a newer sweepwidget."""
+    """The store was written by a newer sweepwidget, or by an older one and cannot be migrated."""
 
 
 class NotAStore(StoreError):  # noqa: N818

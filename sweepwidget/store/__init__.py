@@ -46,6 +46,8 @@ class Store(Protocol):
     """What another process opens the same store with. It may hold a secret: never shown, logged or put in a message."""
     folder: Path
     """For files beside the store: spools, outputs, media. Made when first needed, mode 0700."""
+    refusal: str
+    """Why it can be looked at and not changed, and what to do; "" where that is not known."""
 
     # -- anyone -------------------------------------------------------------------------------------------------
 

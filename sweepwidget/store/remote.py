@@ -67,6 +67,8 @@ class RemoteStore:
     `home` is where this user's files of hubs are kept: spools and outputs wait there until they are delivered.
     """
 
+    refusal = ""  # the hub says it of the token, when it is asked for more
+
     def __init__(self, link: str, home: Path) -> None:
         place = parse_link(link)
         if is_exposed(place.base):

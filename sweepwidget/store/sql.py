@@ -103,6 +103,7 @@ class SqlStore(ABC):
     """Rings the bells after its commit."""
     _renew: AbstractContextManager[Transaction]
     """Writes what nobody needs to be woken for: leases."""
+    refusal: str = ""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now

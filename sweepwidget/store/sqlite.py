@@ -18,8 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
+from urllib.parse import quote
 
-from ..errors import NotAStore, StoreError, StoreUnavailable, StoreVersion, UsageError
+from ..errors import NotAStore, StoreError, StoreReadOnly, StoreUnavailable, StoreVersion, UsageError
 from . import statements as sql
 from .sql import SqlStore
 from .transaction import Transaction
@@ -57,7 +58,8 @@ class SqliteStore(SqlStore):
     """Sweeps in one SQLite file.
 
     `clock` times leases: seconds since this machine started, the same in all its processes and never set by anybody.
-    StoreUnavailable, NotAStore or StoreVersion when the file cannot be used; nothing is ever overwritten.
+    StoreUnavailable, NotAStore or StoreVersion when the file cannot be used; nothing is ever overwritten. A file that cannot
+    be written is opened to be looked at: every write is StoreReadOnly then.
 
     >>> store = SqliteStore(Path("sweeps.db"))      # doctest: +SKIP
     """
@@ -72,6 +74,7 @@ class SqliteStore(SqlStore):
         super().__init__(now)
         self.path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  (a link to the file stays a link)
         self.folder = self.path.with_name(f"{self.path.stem}-files")
+        self._log = self.path.with_name(f"{self.path.name}-wal")
         self.url = f"sqlite:///{self.path}" + ("?synchronous=FULL" if synchronous == "FULL" else "")
         self.link = self.url
         self._synchronous = synchronous
@@ -84,6 +87,8 @@ class SqliteStore(SqlStore):
         self._inode = (0, 0)
         self._inode_at = 0.0
         self._steers = False
+        self._still: tuple[int, ...] = ()
+        """What the file was like when it was opened to be looked at: SQLite itself does not see it change then."""
         self._seen = 0
         self._read = _Transaction(self, "BEGIN")
         self._write = _Transaction(self, "BEGIN IMMEDIATE", rings=True)
@@ -94,6 +99,10 @@ class SqliteStore(SqlStore):
 
     def changed_elsewhere(self) -> bool:
         with self._mutex:
+            if self._still and self._still != _stamps(self.path, self._log):
+                self._disconnect()
+                self._connected()
+                return True
             connection, before = self._connected(), self._seen
             try:
                 self._seen = self._data_version(connection)
@@ -139,9 +148,21 @@ class SqliteStore(SqlStore):
             )
         self._make_file()
         _warn_of_network(self.path)
-        connection = sqlite3.connect(
-            self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
-        )
+        try:
+            # SQLite would open a file for reading alone without a word.
+            connection = self._open_to_write() if os.access(self.path, os.W_OK) else self._open_to_look()
+        except sqlite3.OperationalError as error:
+            if not any(part in str(error) for part in ("readonly", "unable to open")):
+                raise
+            connection = self._open_to_look()
+        self._inode, self._inode_at = self._file_id(), time.monotonic()
+        self._close_connection = weakref.finalize(self, connection.close)
+        # Not at exit: agents in the background may be inside SQLite then. The process's end closes it as well.
+        self._close_connection.atexit = False
+        return connection
+
+    def _open_to_write(self) -> sqlite3.Connection:
+        connection = _connect(str(self.path))
         try:
             self._recognise(connection)
             connection.execute(f"PRAGMA page_size = {_PAGE}")  # only matters to an empty file
@@ -155,10 +176,36 @@ class SqliteStore(SqlStore):
         except BaseException:
             connection.close()
             raise
-        self._inode, self._inode_at = self._file_id(), time.monotonic()
-        self._close_connection = weakref.finalize(self, connection.close)
-        # Not at exit: agents in the background may be inside SQLite then. The process's end closes it as well.
-        self._close_connection.atexit = False
+        self.refusal, self._still = "", ()
+        return connection
+
+    def _open_to_look(self) -> sqlite3.Connection:
+        """With the log and its index where others write them; without a log the file is all there is, as it stands."""
+        stamps = _stamps(self.path, self._log)
+        whole = not stamps[-1]
+        self._still = stamps if whole else ()
+        connection = _connect(f"file:{quote(os.fsencode(self.path))}?{'immutable=1' if whole else 'mode=ro'}", uri=True)
+        try:
+            version = self._recognise(connection)
+            self._seen = self._data_version(connection)
+            if version != len(sql.MIGRATIONS):
+                raise StoreVersion(
+                    f"{self.path} is empty or was written by an older sweepwidget, and it cannot be written: make the file and "
+                    f"its folder writable, copy it into a folder of yours, {_ELSEWHERE}"
+                )
+        except sqlite3.OperationalError as error:
+            connection.close()
+            raise StoreUnavailable(
+                f"{self.path} cannot be written, and its latest changes are in {self._log.name}, which can only be read where it "
+                f"can: copy both into a folder of yours, {_ELSEWHERE}"
+            ) from error
+        except BaseException:
+            connection.close()
+            raise
+        self.refusal = (
+            f"{self.path} is read-only: you can look, not change. To work on it make the file and its folder writable, "
+            f"{_ELSEWHERE}"
+        )
         return connection
 
     def _roll_back(self) -> None:
@@ -260,6 +307,25 @@ def _nothing(*_: object) -> None:
     pass
 
 
+def _connect(place: str, uri: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(
+        place, uri=uri, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+
+
+def _stamps(*paths: Path) -> tuple[int, ...]:
+    """When each was written last, and its size; zeros for what is not there."""
+    found: list[int] = []
+    for path in paths:
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            found += (0, 0)
+        else:
+            found += (status.st_mtime_ns, status.st_size)
+    return tuple(found)
+
+
 class _Transaction:
     """One kind of transaction of a store, used again and again by whoever holds the store's mutex."""
 
@@ -280,6 +346,8 @@ class _Transaction:
         try:
             connection = store._connected()
             if self._writes:
+                if store.refusal:
+                    raise StoreReadOnly(store.refusal)
                 store._check_file()
             connection.execute(self._begin)
         except BaseException as error:

@@ -1,4 +1,4 @@
-"""What a link does not allow, found out before the page offers it."""
+"""What a store or a link does not allow, found out before the page offers it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ def denials(store: Store, sweep_id: SweepId | None) -> Mapping[str, str]:
 
     Asks for something that changes nothing in each scope: a hub answers what it thinks of the token.
     """
-    if sweep_id is None or not is_link(store.link):
+    if store.refusal:
+        why = {Scope.run: store.refusal, Scope.control: store.refusal}
+    elif sweep_id is None or not is_link(store.link):
         return {}
-    why = {
-        Scope.run: _refusal(lambda: store.dismiss(())),
-        Scope.control: _refusal(lambda: store.release(Lease(sweep_id, "nobody", -1))),
-    }
+    else:
+        why = {
+            Scope.run: _refusal(lambda: store.dismiss(())),
+            Scope.control: _refusal(lambda: store.release(Lease(sweep_id, "nobody", -1))),
+        }
     reasons = ((name, why.get(command.scope, "")) for name, command in COMMANDS.items())
     return {name: clean(reason) for name, reason in reasons if reason}
 

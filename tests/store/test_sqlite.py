@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -14,9 +15,10 @@ import time
 from pathlib import Path
 
 import pytest
+from readonly import seen_read_only
 
 from sweepwidget import errors
-from sweepwidget.model import Cursor, RunState, Suggestion, SweepId, SweepState
+from sweepwidget.model import Cursor, RunState, Suggestion, Sweep, SweepId, SweepState
 from sweepwidget.process import this_process
 from sweepwidget.store import default_path, open_store, sqlite as module, statements
 from sweepwidget.store.sqlite import SqliteStore
@@ -522,16 +524,52 @@ def test_no_room_for_a_store(tmp_path):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts a tmpfs")
 def test_a_read_only_disk(tmp_path):
-    """A new store and an existing one: the path, the reason, and what to do."""
+    """A new store cannot be made, one that is there can be looked at: the path, the reason, and what to do."""
     with mounted(tmp_path / "ro"):
         with contextlib.closing(SqliteStore(tmp_path / "ro/old.db")) as store:
-            World(store)
+            run = World(store).begin()
+            store.log(points(run, 0, 3))
         subprocess.run(["mount", "-o", "remount,ro", tmp_path / "ro"], check=True)
-        for name in ("old.db", "new.db", "deep/new.db"):
+        for name in ("new.db", "deep/new.db"):
             with pytest.raises(errors.StoreUnavailable) as caught:
                 SqliteStore(tmp_path / "ro" / name)
             assert name in str(caught.value)
             assert "SWEEPWIDGET_STORE" in str(caught.value)
+        with contextlib.closing(SqliteStore(tmp_path / "ro/old.db")) as store:
+            assert ([run.id], 3) == ([found.id for found in store.runs(SWEEP)], len(store.columns(run.id)["loss"]))
+            assert not store.changed_elsewhere()
+            for write in (
+                lambda: World(store),
+                lambda: store.stop([run.id], "enough"),
+                lambda: store.heartbeat(["agent"], TTL),
+            ):
+                with pytest.raises(
+                    errors.StoreReadOnly, match=r"old\.db is read-only: you can look, not change.*SWEEPWIDGET"
+                ):
+                    write()
+
+
+def test_a_read_only_store_is_followed(opened, tmp_path):
+    """While others write it, and from their first write on; what they had not written back when they died is said to be missing."""
+    (tmp_path / "there").mkdir()
+    with seen_read_only(tmp_path / "there") as place:
+        with contextlib.closing(SqliteStore(tmp_path / "there/sweeps.db")) as writer:
+            World(writer)
+        viewer = opened(place / "sweeps.db")
+        assert [SWEEP] == [sweep.id for sweep in viewer.sweeps()]
+        writer = opened(tmp_path / "there/sweeps.db")
+        writer.create_sweep(Sweep(SweepId("second"), {}))
+        assert viewer.changed_elsewhere()
+        assert {SWEEP, "second"} == {sweep.id for sweep in viewer.sweeps()}
+        writer.create_sweep(Sweep(SweepId("third"), {}))
+        assert viewer.changed_elsewhere()
+        assert 3 == len(viewer.sweeps())
+        with pytest.raises(errors.StoreReadOnly):
+            viewer.create_sweep(Sweep(SweepId("fourth"), {}))
+        for name in ("sweeps.db", "sweeps.db-wal"):  # as a killed writer and a restart of the machine leave them
+            shutil.copy(tmp_path / "there" / name, tmp_path / "there" / f"left-{name}")
+        with pytest.raises(errors.StoreUnavailable, match="its latest changes are in left-sweeps.db-wal"):
+            opened(place / "left-sweeps.db")
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")

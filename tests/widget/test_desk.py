@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
@@ -12,8 +13,11 @@ import numpy as np
 import pytest
 import yaml
 from attrs import evolve
+from readonly import seen_read_only
 
+from sweepwidget.cli import main
 from sweepwidget.columns import column
+from sweepwidget.errors import StoreReadOnly
 from sweepwidget.model import (
     Agent,
     AgentId,
@@ -636,6 +640,16 @@ def test_a_draft_is_never_a_path(page, tmp_path):
     assert found["failures"]
 
 
+def test_a_draft_without_a_sweep_is_told_as_it_is_edited(page, sweep_id):
+    """As far as it can run; a sweep's configuration is what is in force, whatever somebody writes."""
+    draft, of_a_sweep = page(), page(sweep_id)
+    for front in (draft, of_a_sweep):
+        front.answer("preview", draft="method: grid\nparameters: {a: {values: [1.0]}}\n")
+        front.answer("preview", draft="method: dance\n")
+    assert ([1.0], "grid") == (draft.drafts[0]["parameters"]["a"]["values"], draft.drafts[0]["method"])
+    assert (1, 0) == (len(draft.drafts), len(of_a_sweep.drafts))
+
+
 def test_a_draft_is_previewed(page, sweep_id):
     """200 draws from the real sampler, what finished runs had, the best run's value, how many runs and how long."""
     hands = Hands(sweep_id)
@@ -877,6 +891,35 @@ def test_a_link_that_only_looks(page, sweep_id, link):
     assert hands.store.sweep(hands.sweep_id).state is S.RUNNING
     token = store.link.partition("#")[2]
     assert not any(token in str(said.head) or token.encode() in said.buffer for said in front.said)
+
+
+def test_a_store_in_a_read_only_folder_is_looked_at(wandb, page, tmp_path, capsys):
+    """Its sweeps are listed, a dashboard shows one and says why it offers nothing else, a report is written elsewhere; an agent
+    ends at once.
+    """
+    (tmp_path / "theirs").mkdir()
+    with contextlib.closing(wandb.use_store(tmp_path / "theirs" / "sweeps.db")):
+        sweep_id = wandb.sweep(RANDOM)
+        wandb.agent(sweep_id, function=lambda: wandb.init().log({"loss": 1.0}))
+    with (
+        seen_read_only(tmp_path / "theirs") as place,
+        contextlib.closing(wandb.use_store(place / "sweeps.db")) as store,
+    ):
+        front = page(sweep_id, store)
+        denied = front.wait(lambda said: said.head["type"] == "full").head["denied"]
+        assert 4 == len(front.state().rows)
+        assert {"pause", "apply", "enqueue", "start_agents", "stop_run"} <= denied.keys()
+        assert "is read-only: you can look, not change" in denied["pause"]
+        refused = front.answer("enqueue", config={"lr": 0.1, "opt": {"name": 1}})
+        assert ("refused", True) == (refused.head["type"], "you can look, not change" in refused.head["message"])
+        capsys.readouterr()
+        assert 0 == main(["ls"])
+        assert sweep_id in capsys.readouterr().out
+        wandb.Api().sweep(sweep_id).report(tmp_path / "report.html")
+        assert sweep_id in (tmp_path / "report.html").read_text()
+        with pytest.raises(StoreReadOnly):
+            wandb.agent(sweep_id, function=print)
+        front.desk.close()
 
 
 def test_a_link_that_steers(page, sweep_id, link):
