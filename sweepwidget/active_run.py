@@ -6,6 +6,7 @@ spool, and ships what stands there. `log` is the hot path: one packed row, one `
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -26,6 +27,8 @@ from .store.spool import Spool, discard, leftovers, others
 from .term import termwarn
 
 _LAST_STEP = 2**63 - 1
+STUCK_S = 10.0
+"""A run that was told to stop is given so long to do it before somebody says that it has not."""
 
 
 class Run:
@@ -62,6 +65,7 @@ class Run:
         self._row_open = False
         """Values of the current step were logged, but the step is not committed."""
         self._stopped: tuple[str, RunState] | None = None
+        self._stopped_at = math.inf
         self._disabled = disabled
         self.finished = False
         self.exit_code: int | None = None
@@ -257,8 +261,19 @@ class Run:
         """The next `log()` raises RunStopped (the first order stands)."""
         if self._stopped is None:
             self._stopped = (reason or "told to stop", state or RunState.killed)
+            self._stopped_at = time.monotonic()
             if (on_stop := self._on_stop) is not None:
                 on_stop()
+
+    def remind(self) -> None:
+        """Say it, once, of a run that does not stop. In a process for the run alone its agent ends it."""
+        if time.monotonic() - self._stopped_at < STUCK_S or self._spool.source:
+            return
+        self._stopped_at = math.inf
+        termwarn(
+            f"run {self.name or self.id} was told to stop {STUCK_S:.0f} s ago and is still running. It stops at its next log(); "
+            "if it never does: a thread cannot be ended, so restart the kernel, or use agent(..., backend='kernel')."
+        )
 
     @property
     def stop_ordered(self) -> tuple[str, RunState] | None:

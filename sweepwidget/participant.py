@@ -74,6 +74,9 @@ class Work(Protocol):
     def order_stop(self, reason: str, state: RunState | None = None) -> None:
         """The run should end, as `state`."""
 
+    def remind(self) -> None:
+        """Called again and again: should it have ended, it may say so."""
+
 
 class Participant:
     """What this process does for its agents and runs in one store."""
@@ -177,6 +180,8 @@ class Participant:
         if flushing:
             self._flushed_at = now
             self.flush()
+            for run in list(self.runs.values()):
+                run.remind()
         if now - self._beat_at >= LEASE_S / 3:
             self._beat_at = now
             self._beat()

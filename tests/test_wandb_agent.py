@@ -7,6 +7,9 @@ import threading
 import weakref
 
 import pytest
+from waiting import until
+
+from sweepwidget import active_run
 
 GRID = {"method": "grid", "parameters": {"a": {"values": [1, 2, 3]}}}
 RANDOM = {
@@ -426,6 +429,31 @@ def test_stop_now_kills_runs_at_their_next_log(wandb):
     handle.stop(now=True)
     assert handle.wait(10)
     assert ["killed"] == [state for state in states(wandb, sweep_id) if state != "pending"]
+
+
+def test_a_run_that_does_not_obey_is_told_of_once(wandb, capsys, monkeypatch):
+    """Code that catches everything goes on after the order to stop: the person who gave it hears why, and what helps."""
+    monkeypatch.setattr(active_run, "STUCK_S", 0.5)
+    deaf, enough = threading.Event(), threading.Event()
+
+    def train():
+        run = wandb.init()
+        while not enough.is_set():
+            with contextlib.suppress(BaseException):
+                run.log({"x": 1})
+            deaf.set()
+            enough.wait(0.001)
+
+    handle = wandb.agent(wandb.sweep(RANDOM), function=train, block=False)
+    assert deaf.wait(10)
+    handle.stop(now=True)
+    said = []
+    until(lambda: "is still running" in (said.append(capsys.readouterr().err) or "".join(said)))
+    enough.set()
+    assert handle.wait(10)
+    told = "".join(said) + capsys.readouterr().err
+    assert re.search(r"run \S+-1 was told to stop \d s ago and is still running.*backend='kernel'", told)
+    assert 1 == told.count("is still running")
 
 
 @pytest.mark.parametrize(

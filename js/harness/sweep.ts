@@ -93,6 +93,7 @@ export class FakeSweep {
       crew: "crew-1",
       state: "waiting",
       run: null,
+      told_at: null,
       ended: 0,
       started_at: this.now,
       heard_at: this.now,

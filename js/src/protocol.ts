@@ -242,6 +242,8 @@ export interface AgentRow {
   state: "working" | "waiting" | "leaving" | "gone";
   /** The run it works on. */
   run: string | null;
+  /** Since when that run is known to have been told to stop. */
+  told_at: Time | null;
   /** How many runs it has ended. */
   ended: number;
   started_at: Time;

@@ -124,6 +124,8 @@ export const STRINGS = {
     heard: (age: string) => age,
     heardTitle: (age: string) => `Last heard of ${age} ago`,
     lost: "its process is gone",
+    stuck: (age: string) => `told to stop ${age} ago, still running`,
+    stuckTitle: "It stops at its next log(). If it never does: a thread cannot be ended, restart the kernel, or use backend='kernel'",
     joins: "Another notebook joins with",
     states: { working: "working", waiting: "waiting", leaving: "leaving after its run", gone: "gone" },
     where: "Join…",

@@ -111,6 +111,18 @@ def test_a_busy_kernel_is_said_and_the_order_stays_sent(show: Callable[..., Any]
     assert page.get_by_test_id("sw-kernel-busy").count() == 0
 
 
+def test_an_agent_whose_run_does_not_stop(show: Callable[..., Any]) -> None:
+    """After ten seconds its row says so, and what helps."""
+    page = show("state=running&speed=0")
+    page.evaluate("harness.sweep.agents.forEach((agent, i) => { agent.told_at = harness.sweep.now - [30, 3][i]; })")
+    page.get_by_test_id("sw-pause").click()  # the kernel tells all anew
+    told = page.get_by_text("still running")
+    told.wait_for()
+    assert told.count() == 1
+    assert told.inner_text().startswith("told to stop 3")
+    assert "restart the kernel" in str(told.get_attribute("title"))
+
+
 def test_keys_do_not_leave_the_widget(show: Callable[..., Any]) -> None:
     page = show("state=running&speed=0")
     page.evaluate("globalThis.keys = []; document.addEventListener('keydown', event => keys.push(event.key))")

@@ -76,3 +76,6 @@ class Worker:
 
     def flush(self) -> None:
         """It ships its own points."""
+
+    def remind(self) -> None:
+        """A process that does not obey is ended."""

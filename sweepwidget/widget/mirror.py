@@ -99,6 +99,8 @@ class Mirror:
         self._ended_by: Counter[AgentId] = Counter()
         self._heard_at: dict[AgentId, float] = {}
         self._work: dict[AgentId, RunId] = {}
+        self._told_at: dict[RunId, float] = {}
+        """When a running run was seen to be told to stop."""
         self._paces: dict[RunId, _Pace] = {}
         self._best: tuple[float, int, RunId] | None = None
         self._best_known = True
@@ -136,6 +138,7 @@ class Mirror:
         self._compare(run)
         if run.deleted:
             self.running.pop(run.id, None)
+            self._told_at.pop(run.id, None)
             self._by_hand.pop(run.id, None)
             self.dirty.runs.discard(run.id)
             if old is not None:
@@ -157,6 +160,11 @@ class Mirror:
         else:
             self.running.pop(run.id, None)
             self._paces.pop(run.id, None)
+        if run.id not in self.running or run.stop_state is None:
+            self._told_at.pop(run.id, None)
+        elif run.id not in self._told_at and run.agent_id is not None:
+            self._told_at[run.id] = now
+            self.dirty.agents.add(run.agent_id)
         if old is None or old.state is not run.state:
             self._change_hands(old, run, now)
 
@@ -351,6 +359,7 @@ class Mirror:
             "here": agent.process == this_process(),
             "state": state,
             "run": run_id,
+            "told_at": None if run_id is None else self._told_at.get(run_id),
             "ended": self._ended_by[agent.id],
             "started_at": agent.started_at,
             "heard_at": heard_at,

@@ -550,6 +550,19 @@ def test_agents_are_stopped_one_by_one(page, sweep_id):
     assert hands.store.run(run.id).stop_reason == "its agent was stopped"
 
 
+def test_an_agent_whose_run_was_told_to_stop(page, sweep_id):
+    """Its row says since when, until the run ends."""
+    hands = Hands(sweep_id)
+    run = hands.begin()
+    front = page(sweep_id)
+    began = time.time()
+    front.answer("stop_run", run=run.id)
+    told = front.until(lambda state: (state.agents.get("hand") or {}).get("told_at")).agents["hand"]["told_at"]
+    assert began <= told <= time.time()
+    hands.end(run, R.killed)
+    front.until(lambda state: state.agents["hand"]["told_at"] is None)
+
+
 def test_runs_by_hand(page, sweep_id):
     """A run is added, stopped, retried with its seed, and renamed; constants are filled in."""
     hands = Hands(sweep_id)

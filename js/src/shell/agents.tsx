@@ -13,6 +13,7 @@ import { OrderButton } from "../ui/order";
 import { lostAgents } from "./lost";
 
 const WORDS = STRINGS.agents;
+const STUCK_S = 10;
 
 export function AgentsCard({ connection }: { connection: Connection }): VNode {
   const { state } = connection;
@@ -121,6 +122,7 @@ function Row({ connection, agent }: { connection: Connection; agent: AgentRow })
         )}
         {run !== null && agent.state === "leaving" && <small class="sw-tag">{WORDS.leaving}</small>}
         {load?.alive === false && <small class="sw-tag sw-bad">{WORDS.lost}</small>}
+        {agent.told_at !== null && <Stuck state={state} agent={agent} since={agent.told_at} />}
       </span>
       <span class="sw-agent-facts">
         {agent.pace !== null && <span title={WORDS.paceTitle}>{WORDS.pace(numberText(agent.pace, 2))}</span>}
@@ -142,6 +144,18 @@ function LoadFacts({ load }: { load: Load | undefined }): VNode | null {
       {load.memory !== null && <span class="sw-wide">{bytesText(load.memory)}</span>}
       {load.gpu !== undefined && <span class="sw-wide">gpu {bytesText(load.gpu)}</span>}
     </>
+  );
+}
+
+/** Its run does not obey. */
+function Stuck({ state, agent, since }: { state: State; agent: AgentRow; since: number }): VNode | null {
+  useClock().value;
+  const age = Math.round(kernelNow(state) - since);
+  if (age < STUCK_S) return null;
+  return (
+    <small class="sw-tag sw-bad" title={["thread", "inline"].includes(agent.backend) ? WORDS.stuckTitle : undefined}>
+      {WORDS.stuck(durationText(age))}
+    </small>
   );
 }
 
