@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from attrs import frozen
+
 
 @contextlib.contextmanager
 def fresh_folder() -> Iterator[Path]:
@@ -64,3 +66,17 @@ def _cell(value: object) -> str:
 
 def missing(name: str) -> str:
     return f"not run ({name} is not installed)"
+
+
+@frozen
+class Row:
+    """What a benchmark found, beside its peer and its aim."""
+
+    what: str  # "trials per second, trivial function, durable"
+    value: float  # ours (median)
+    unit: str = ""  # "/s", "ms", "runs", …
+    peer: str = ""  # "Optuna SQLite"; '' = no peer
+    peer_value: float | None = None  # measured in the same run; None: no peer, or not run
+    aim: str = ""  # "≥ 20×", "≤ 5 ms", as issue 6 says it; '' = no aim
+    reached: bool | None = None  # None: no aim, or not judged here
+    note: str = ""  # "busy: load 7", "peer's figure documented, not measured"
