@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from unittest.mock import patch
 
-from .measure import fresh_folder, quiet, table
+from .measure import Row, fresh_folder, quiet, sizes
 from .sweeps import Growing, finish, made
 
 NEW, TIMES, EVERY_S = 10, 12, 0.5
@@ -79,14 +79,14 @@ def updates(runs: int, points: int, at_rest: int) -> tuple[float, float, float]:
     return first, sum(looks) / TIMES, (face.sent - before) / TIMES
 
 
-def main() -> None:
+def main() -> list[Row]:
+    sizes()
     rows = []
     for name, case in CASES.items():
         with fresh_folder(), quiet():
             first, each, sent = updates(*case)
-        rows.append([name, first, each, sent])
-    table(["", "ms computed to open", "ms computed per update", "bytes per update"], rows)
-
-
-if __name__ == "__main__":
-    main()
+        rows += [
+            Row(f"computed in the kernel to open, {name}", first, "ms"),
+            Row(f"computed in the kernel per update, {name}", each, "ms", note=f"{sent:,.0f} bytes sent"),
+        ]
+    return rows

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .measure import fresh_folder, quiet, table
+from .measure import Row, fresh_folder, quiet, sizes
 
 LIBRARIES = "numpy", "scipy.stats"
 """What the user's function imports."""
@@ -54,7 +54,7 @@ def starts(runs: int) -> list[float]:
     return [cold, *(begun - claimed for claimed, begun, _ in found[1:])]
 
 
-def training(agents: int, backend: str, runs: int = 8) -> float:
+def training(agents: int, backend: str, runs: int) -> float:
     """Seconds for a sweep of pure-Python trainings, without the start of the kernels."""
     import sweepwidget as wandb
 
@@ -86,10 +86,11 @@ def work(sweep_id: str, train: Callable[[], None], agents: int, backend: str) ->
     wandb.agent(sweep_id, function=train, agents=agents, backend=backend)
 
 
-def main() -> None:
+def main() -> list[Row]:
+    given = sizes(kernels=5, runs=8)
     with fresh_folder(), quiet():
         bare, cold, warm = [], [], []
-        for i in range(5):
+        for i in range(given.kernels):
             Path(f"{i}").mkdir()
             os.chdir(f"{i}")
             bare.append(cold_bare())
@@ -97,27 +98,16 @@ def main() -> None:
             cold.append(first)
             warm += later
             os.chdir("..")
-    ms = [1000 * statistics.median(times) for times in (bare, cold, warm)]
-    libraries = ", ".join(LIBRARIES)
-    table(
-        ["from the claim of a run to its function (ms)", "median", "ratio"],
-        [
-            [f"bare ipykernel, with the import of {libraries}", ms[0], 1.0],
-            ["cold kernel agent, the same", ms[1], ms[1] / ms[0]],
-            ["warm kernel agent (worst of all)", f"{ms[2]:.1f} ({1000 * max(warm):.0f})", ""],
-        ],
-    )
-    print()
+    base, first, next_ = (1000 * statistics.median(times) for times in (bare, cold, warm))
+    libraries = " and ".join(LIBRARIES)
     with fresh_folder(), quiet():
-        one = training(1, "kernel")
-        seconds = {
-            "2 kernels": training(2, "kernel"),
-            "1 thread": training(1, "thread"),
-            "2 threads": training(2, "thread"),
-        }
-    rows = [["1 kernel", one, 1.0], *([name, taken, one / taken] for name, taken in seconds.items())]
-    table(["pure-Python training, 8 runs", "seconds", "times as fast"], rows)
-
-
-if __name__ == "__main__":
-    main()
+        one, two = (training(agents, "kernel", given.runs) for agents in (1, 2))
+        thread, threads = (training(agents, "thread", given.runs) for agents in (1, 2))
+    note = f"{given.runs} runs: {one:.1f} s by one, {two:.1f} s by two"
+    beside = f"{thread:.1f} s by one, {threads:.1f} s by two"
+    return [
+        Row("from a claim to the function in a cold kernel agent", first, "ms", "a bare ipykernel", base, "≤ 1.3×", note=f"both with the import of {libraries}"),
+        Row("from a claim to the function in a warm kernel agent", next_, "ms", aim="≤ 50 ms", note=f"worst of {len(warm)}: {1000 * max(warm):.0f} ms"),
+        Row("pure-Python training, two kernel agents, as fast as one", one / two, "×", aim="≥ 1.9×", note=note),
+        Row("pure-Python training, two threads, as fast as one", thread / threads, "×", note=beside),
+    ]  # fmt: skip

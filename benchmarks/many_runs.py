@@ -7,15 +7,15 @@ import time
 
 import numpy as np
 
-from .measure import fresh_folder, quiet, table, timed
+from .measure import Row, fresh_folder, quiet, sizes, timed
 
 
-def main(n: int = 10_000) -> None:
+def main() -> list[Row]:
     import sweepwidget as wandb
     from sweepwidget.model import SweepId
     from sweepwidget.store import open_store
 
-    rows = []
+    n, rows = sizes(runs=10_000).runs, []
     for method in ("random", "grid"):
         with fresh_folder(), quiet():
             path = os.path.abspath("sweeps.db")
@@ -37,11 +37,10 @@ def main(n: int = 10_000) -> None:
             wandb.agent(sweep_id, function=train, count=n)
             each = np.diff(began)
             tenth = n // 10
-            first, last = 1e6 * each[:tenth].mean(), 1e6 * each[-tenth:].mean()
+            first, last = 1e6 * float(each[:tenth].mean()), 1e6 * float(each[-tenth:].mean())
             read = timed(lambda: [run.summary for run in open_store(path).runs(SweepId(sweep_id))])
-        rows.append([f"{method}, {n} runs", first, last, last / first, read])
-    table(["", "µs per run, first tenth", "µs per run, last tenth", "ratio", "s to open and read all summaries"], rows)
-
-
-if __name__ == "__main__":
-    main()
+        rows += [
+            Row(f"time per run, last tenth ÷ first tenth, {method}", last / first, "×", aim="≤ 1.5×", note=f"{n:,} runs; first tenth {first:.0f} µs, last {last:.0f} µs"),
+            Row(f"opening the store and reading all summaries, {method}", read, "s", aim="≤ 1 s", note=f"{n:,} runs"),
+        ]  # fmt: skip
+    return rows

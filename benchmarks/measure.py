@@ -1,14 +1,16 @@
-"""What the benchmarks share: a fresh folder, quiet output, repeated timing, a table."""
+"""What the benchmarks share: sizes by argument, a fresh folder, quiet output, repeated timing, a peer that may be missing, a row."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import importlib.util
 import io
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from attrs import frozen
@@ -50,22 +52,26 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a Markdown table."""
-    print("| " + " | ".join(header) + " |")
-    print("|" + "---|" * len(header))
-    for row in rows:
-        print("| " + " | ".join(_cell(cell) for cell in row) + " |", flush=True)
+def sizes(**usual: int) -> argparse.Namespace:
+    """How much to do, from the command line: `--runs 100` where `runs` has a usual value."""
+    parser = argparse.ArgumentParser()
+    for name, value in usual.items():
+        parser.add_argument(f"--{name}", type=int, default=value, help=f"usually {value}")
+    return parser.parse_args()
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return str(value)
+def of_peer(package: str, measure: Callable[[], float]) -> tuple[float | None, str]:
+    """What the peer reaches; or None, and why it did not run."""
+    if importlib.util.find_spec(package) is None:
+        return None, missing(package)
+    try:
+        return measure(), ""
+    except Exception as error:  # a broken peer loses no other row
+        return None, f"the peer failed: {type(error).__name__}: {error}"[:200]
 
 
 def missing(name: str) -> str:
-    return f"not run ({name} is not installed)"
+    return f"not run: {name} is not installed"
 
 
 @frozen

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import math
 import multiprocessing
 import os
 import secrets
@@ -15,31 +16,32 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from .measure import missing, table
+from .measure import Row, missing, of_peer, sizes
 
+AGENTS = 1, 8, 32
 POINTS = 20
 
 
-def main(agents: tuple[int, ...] = (1, 8, 32), trials: int = 400) -> None:
-    """`trials` of ours per measurement; a tenth of them for the peer, and never less than two per agent."""
-    missing_here = [name for name in ("psycopg", "optuna") if importlib.util.find_spec(name) is None]
-    if "psycopg" in missing_here:
-        print(missing("psycopg"))
-        return
+def main() -> list[Row]:
+    """So many trials of ours per measurement; a tenth of them for the peer, and never less than two per agent."""
+    given = sizes(trials=400)
+    if importlib.util.find_spec("psycopg") is None:
+        return [Row("agents on PostgreSQL", math.nan, note=missing("psycopg"))]
     rows = []
     with _server() as url:
         if not url:
-            print("not run (no PostgreSQL server: apt install postgresql, or SWEEPWIDGET_POSTGRES=postgresql://…)")
-            return
-        for what, points in (("trials", 0), ("points", POINTS)):
-            for n in agents:
-                mine = measured(ours, url, n, max(trials, 4 * n), points)
-                if missing_here:
-                    rows.append([f"{what}, {n} agents", mine, missing("optuna"), "–"])
-                    continue
-                theirs = measured(optuna, url, n, max(trials // 10, 2 * n), points)
-                rows.append([f"{what}, {n} agents", mine, theirs, mine / theirs])
-    table(["per second", "sweepwidget", "Optuna RDB", "sweepwidget is × faster"], rows)
+            why = "not run: no PostgreSQL server (apt install postgresql, or SWEEPWIDGET_POSTGRES=postgresql://…)"
+            return [Row("agents on PostgreSQL", math.nan, note=why)]
+        for what, points in (("trials", 0), (f"points, {POINTS} a trial", POINTS)):
+            for n in AGENTS:
+                mine = measured(ours, url, n, max(given.trials, 4 * n), points)
+                fewer = max(given.trials // 10, 2 * n)
+                theirs, note = of_peer(
+                    "optuna", lambda n=n, fewer=fewer, points=points: measured(optuna, url, n, fewer, points)
+                )
+                noun = "agent" if n == 1 else "agents"
+                rows.append(Row(f"{what}, {n} {noun} on PostgreSQL", mine, "/s", "Optuna RDB", theirs, note=note))
+    return rows
 
 
 def measured(side: Callable[..., None], url: str, agents: int, trials: int, points: int) -> float:
@@ -149,7 +151,3 @@ def _server() -> Iterator[str]:
         yield server.url()
     finally:
         server.close()
-
-
-if __name__ == "__main__":
-    main()

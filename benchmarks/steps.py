@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from .measure import fresh_folder, quiet, table
+from .measure import Row, fresh_folder, quiet, sizes
 
 SPACE = {f"x{i}": {"min": 0.0, "max": 1.0} for i in range(6)}
 ONE = {"metric": {"name": "loss"}}
@@ -47,26 +47,18 @@ def steps(config: dict, n: int, think_s: float) -> tuple[np.ndarray, np.ndarray,
         return np.array(wall), np.array(computed), n / (time.perf_counter() - began)
 
 
-def main(n: int = 1000) -> None:
-    rows = []
-    for name, config, think_s in (
-        ("one goal, runs of 0.3 s", ONE, 0.3),
-        ("one goal, agents always waiting", ONE, 0.0),
-        ("two goals, runs of 0.3 s", TWO, 0.3),
+def main() -> list[Row]:
+    n, rows = sizes(runs=1000).runs, []
+    for name, config, think_s, aim in (
+        ("one goal, runs of 0.3 s", ONE, 0.3, "< 100 ms"),
+        ("one goal, agents always waiting", ONE, 0.0, "< 100 ms"),
+        ("two goals, runs of 0.3 s", TWO, 0.3, ""),
     ):
         with fresh_folder(), quiet():
             wall, computed, per_s = steps(config, n, think_s)
-        last = slice(-len(wall) // 10, None)
-        rows.append([
-            name,
-            *np.percentile(wall, [50, 95]),
-            *np.percentile(wall[last], [50, 95]),
-            *np.percentile(computed, [50, 95]),
-            per_s,
-        ])  # fmt: skip
-    header = ["ms per step", "median", "p95", "last tenth: median", "p95", "computed: median", "p95", "runs per s"]
-    table([f"{header[0]}, {n} runs by 8 agents", *header[1:]], rows)
-
-
-if __name__ == "__main__":
-    main()
+        last = float(np.percentile(wall[-len(wall) // 10 :], 95))
+        median, p95 = np.percentile(wall, [50, 95])
+        cpu = np.percentile(computed, 95)
+        note = f"{n} runs by 8 thread agents, {per_s:.0f} runs/s; median {median:.0f} ms, p95 of the last tenth {last:.0f} ms, p95 computed {cpu:.0f} ms"
+        rows.append(Row(f"a step of the controller that adds a run, p95, {name}", float(p95), "ms", aim=aim, note=note))
+    return rows
