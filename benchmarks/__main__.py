@@ -68,6 +68,8 @@ def alone(name: str, arguments: Sequence[str]) -> int:
 
 
 def keep(name: str, rows: Sequence[Row], began: tuple[float, float], arguments: Sequence[str] = ()) -> None:
+    if not rows:  # it only told what it was asked for
+        return
     at, load = began
     block = results.Block(
         name,
@@ -77,7 +79,7 @@ def keep(name: str, rows: Sequence[Row], began: tuple[float, float], arguments: 
         round(time.time() - at, 1),
         (round(load, 1), round(os.getloadavg()[0], 1)),
         tuple(map(judged, rows)),
-        " ".join(arguments),
+        " ".join(map(os.path.basename, arguments)),
     )
     results.save(results.added(results.load(), block))
     report()

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import math
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .measure import fresh_folder, missing, table
+from .measure import Row, fresh_folder, missing, sizes
 
 if TYPE_CHECKING:
     from .chromium import MainThread
@@ -64,7 +64,7 @@ def grow_figure(times):
 DRAWN = "n => document.querySelector('.js-plotly-plot')?.data?.every(trace => trace.x.length === n)"
 
 
-def updates(open_notebook: Opened) -> list[list[object]]:
+def updates(open_notebook: Opened) -> list[Row]:
     """Bytes and main-thread time of one update."""
     from .chromium import MainThread, Received
 
@@ -111,11 +111,13 @@ def updates(open_notebook: Opened) -> list[list[object]]:
         lab.page.wait_for_function(DRAWN, arg=POINTS, timeout=120_000)
         peer = cost(lab, lambda times: f"grow_figure({times})", 5, drawn(5))
         lab.shut_down()
-    rows: list[list[object]] = [
-        [f"bytes per update, {RUNS} runs of {POINTS:,} points and {NEW} more each", *beside(ours[0], peer and peer[0]), "≤ 1/20"],
-        ["main-thread ms per update at 2 Hz, beyond a cell that sleeps", *beside(ours[1], peer and peer[1]), "≤ 100 ms"],
+    sent, computed = ((ours[i], peer and peer[i]) for i in (0, 1))
+    note = "" if peer else missing("plotly")
+    curves = f"{RUNS} runs of {POINTS:,} points, {NEW} more each"
+    return [
+        Row("bytes of an update", sent[0], "bytes", "plotly FigureWidget", sent[1], "≤ 1/20", note=note or curves),
+        Row("main-thread time of an update at 2 Hz", computed[0], "ms", "plotly FigureWidget", computed[1], "≤ 100 ms", note=note or curves),
     ]  # fmt: skip
-    return rows
 
 
 def _busy(thread: MainThread, work: Callable[[], object]) -> tuple[float, float]:
@@ -123,11 +125,6 @@ def _busy(thread: MainThread, work: Callable[[], object]) -> tuple[float, float]
     busy, began = thread.busy_ms(), time.monotonic()
     work()
     return thread.busy_ms() - busy, time.monotonic() - began
-
-
-def beside(ours: float, peer: float | None) -> list[object]:
-    """Our cell, the peer's, the ratio."""
-    return [ours, missing("plotly"), ""] if peer is None else [ours, peer, f"1/{peer / ours:.0f}"]
 
 
 # -- a large sweep ----------------------------------------------------------------------------------------------------
@@ -284,42 +281,32 @@ def laboratory() -> Iterator[tuple[Path, Opened]]:
         browser.close()
 
 
-def _told(part: str, found: object) -> None:
-    """Each part takes a while: on a terminal they are told as they come."""
-    print(f"{part}: {found}", file=sys.stderr, flush=True)
-
-
-def main() -> None:
-    if importlib.util.find_spec("playwright") is None or importlib.util.find_spec("jupyterlab") is None:
-        print(missing("playwright, or jupyterlab"))
-        return
+def main() -> list[Row]:
+    given = sizes(openings=3, stops=12)
+    for package in ("playwright", "jupyterlab"):
+        if importlib.util.find_spec(package) is None:
+            return [Row("the dashboard in a browser", math.nan, note=missing(package))]
     from sweepwidget.store import open_store
 
     from .sweeps import finish, made
 
     with laboratory() as (root, open_notebook):
         rows = updates(open_notebook)
-        _told("updates", rows)
         store = open_store(root / "sweeps.db")
         large = made(store)
         finish(store, large, LARGE_RUNS, LARGE_POINTS)
         store.close()
-        opened = [opening(open_notebook, large) for _ in range(3)]
-        _told("opened", opened)
+        opened = [opening(open_notebook, large) for _ in range(given.openings)]
         typed = typing(open_notebook, large)
-        _told("p95 typed", float(np.percentile(typed, 95)))
-        sizes = saved(open_notebook, large)
-        _told("saved", sizes)
-        late = stopping(open_notebook, 12)
-    points = LARGE_RUNS * LARGE_POINTS
-    rows += [
-        [f"s from running the cell to curves and table, {LARGE_RUNS:,} runs with {points:,} points: median of {len(opened)} (worst)", f"{statistics.median(opened):.2f} ({max(opened):.2f})", "", "", "≤ 2 s"],
-        [f"ms from a key in its filter to the rows, p95 of {len(typed)} (worst)", f"{np.percentile(typed, 95):.0f} ({max(typed):.0f})", "", "", "< 200 ms"],
-        ["KB of a notebook with four dashboards, without / with widget state", f"{sizes[False]:.0f} / {sizes[True]:.0f}", "", "", "≤ 300 KB"],
-        [f"s from Stop to the last start of a run, worst of {len(late)} (median)", f"{max(late):.3f} ({statistics.median(late):.3f})", "", "", "≤ 1 s"],
+        sizes_kb = saved(open_notebook, large)
+        late = stopping(open_notebook, given.stops)
+    size = f"{LARGE_RUNS:,} runs, {LARGE_RUNS * LARGE_POINTS:,} points"
+    p95 = float(np.percentile(typed, 95))
+    return [
+        *rows,
+        Row("from running the cell to curves and table", statistics.median(opened), "s", aim="≤ 2 s", note=f"{size}; worst of {len(opened)}: {max(opened):.2f} s"),
+        Row("from a key in the filter to the rows, p95", p95, "ms", aim="< 200 ms", note=f"{size}; worst of {len(typed)}: {max(typed):.0f} ms"),
+        Row("a notebook saved with four dashboards", sizes_kb[False], "KB", aim="≤ 300 KB"),
+        Row("a notebook saved with four dashboards and the widgets' state", sizes_kb[True], "KB", aim="≤ 300 KB"),
+        Row("from Stop to the last start of a run, worst", max(late), "s", aim="≤ 1 s", note=f"median of {len(late)}: {statistics.median(late):.3f} s"),
     ]  # fmt: skip
-    table(["", "dashboard", "plotly FigureWidget", "ratio", "aim"], rows)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from .aims import ratio
 from .bars import picture
@@ -96,6 +97,9 @@ def _measured(block: Block, machines: Sequence[object]) -> str:
 def _table(rows: Iterable[Row]) -> list[str]:
     """Columns that say nothing are left out."""
     cells = [list(_cells(row)) for row in rows]
+    for before, line in reversed([*pairwise(cells)]):  # one thing beside several peers is said once
+        if line[:2] == before[:2]:
+            line[:2] = "", ""
     used = [i for i in range(len(HEADER)) if i < 2 or any(line[i] for line in cells)]
     aligned = ["--:" if HEADER[i] in ("sweepwidget", "peer's", "ratio") else "---" for i in used]
     table = [[HEADER[i] for i in used], *([_escaped(line[i]) for i in used] for line in cells)]

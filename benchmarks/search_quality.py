@@ -1,10 +1,10 @@
 """How good is `method: bayes`? Sweeps of known problems, by every search library that can be imported, side by side.
 
-    python benchmarks/search_quality.py                                   # everything importable, 5 seeds, one at a time
-    python benchmarks/search_quality.py --agents 8 --runs 64 --seeds 10
-    python benchmarks/search_quality.py --peers sweepwidget optuna-tpe --problems branin hartmann6 svc_digits
-    python benchmarks/search_quality.py --save one.npz                    # … and keep the regrets
-    python benchmarks/search_quality.py --load one.npz --picture one.svg  # report again, draw (needs matplotlib)
+    python -m benchmarks search                                   # everything importable, 5 seeds, one at a time
+    python -m benchmarks search --agents 8 --runs 64 --seeds 10
+    python -m benchmarks search --peers sweepwidget optuna-tpe --problems branin hartmann6 svc_digits
+    python -m benchmarks search --save one.npz                    # … and keep the regrets
+    python -m benchmarks search --load one.npz --picture one.svg  # report again, draw (needs matplotlib)
 
 Prints, after some numbers of finished runs, the median normalised regret per problem (0: the optimum, 1: the median of
 random configurations, not less than 0.001), its geometric mean over problems, and the mean rank (1: best) over problems
@@ -26,12 +26,23 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
-from problems import PROBLEMS
+from attrs import frozen
 from scipy.stats import wilcoxon
-from search_peers import PEERS, importable
-from tables import TABLES, table
+
+from .measure import Row
+from .problems import PROBLEMS
+from .search_peers import PEERS, importable
+from .tables import TABLES, table
 
 FLOOR = 1e-3
+NAMES = {
+    "optuna-gp": "Optuna GP",
+    "optuna-tpe": "Optuna TPE",
+    "wandb": "W&B",
+    "hyperopt": "Hyperopt",
+    "random": "random",
+}
+"""As the tables have them."""
 
 
 def problem_of(name):
@@ -108,28 +119,76 @@ def report(peers, problems, regrets, spent, checkpoints):
         print(peers[i].ljust(12) + "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)))
 
 
-def told(peers, problems, regrets, spent, agents):
-    """Print all of it."""
+def told(peers, problems, regrets, spent, agents, path):
+    """Print all of it, and draw it if there is a path."""
     *_, seeds, n = regrets.shape
     print(f"\nmedian regret after {n} runs, {agents} in flight, {seeds} seeds")
     report(peers, problems, regrets, spent, sorted({k for k in (20, 40) if k < n} | {n}))
     if "sweepwidget" in peers:
         against(peers, regrets)
+    if path:
+        draw(path, peers, regrets, agents)
+
+
+@frozen
+class Beside:
+    """sweepwidget beside a peer."""
+
+    better: int
+    """On so many problems sweepwidget's mean log regret is smaller …"""
+    worse: int
+    """… or larger; ties at the floor are neither."""
+    p: float
+    """Wilcoxon's signed-rank test of the difference, over problems."""
+    needed: tuple[float, float, float]
+    """Runs with which sweepwidget reaches the peer's last result: median and quartiles over problems and seeds."""
+
+
+def beside(peers, regrets):
+    """Peer → how sweepwidget does beside it."""
+    mine, logs = peers.index("sweepwidget"), np.log10(regrets[..., -1]).mean(axis=2)
+    return {peer: _beside(regrets[mine], regrets[i], logs[mine] - logs[i]) for i, peer in enumerate(peers) if i != mine}
+
+
+def _beside(ours, theirs, difference):
+    p = wilcoxon(difference).pvalue if np.count_nonzero(difference) else 1.0
+    reached = ours <= theirs[:, :, -1:]
+    needed = np.where(reached.any(axis=2), reached.argmax(axis=2) + 1, np.inf)
+    quartiles = np.percentile(needed, [50, 25, 75], method="nearest")
+    return Beside(int((difference < 0).sum()), int((difference > 0).sum()), float(p), tuple(map(float, quartiles)))
 
 
 def against(peers, regrets):
-    """sweepwidget beside each peer: problems won and lost, the test over problems, the runs it needs."""
-    ours, logs = regrets[peers.index("sweepwidget")], np.log10(regrets[..., -1]).mean(axis=2)
+    """Print it."""
     print(f"\n{'sweepwidget beside':20}{'better':>8}{'worse':>8}{'p':>10}{'runs for its result':>22}")
-    for i, peer in enumerate(peers):
-        if peer == "sweepwidget":
-            continue
-        difference = logs[peers.index("sweepwidget")] - logs[i]
-        p = wilcoxon(difference).pvalue if np.count_nonzero(difference) else 1.0
-        reached = ours <= regrets[i, :, :, -1:]
-        needed = np.where(reached.any(axis=2), reached.argmax(axis=2) + 1, np.inf)
-        quartiles = "median {:.0f} ({:.0f}-{:.0f})".format(*np.percentile(needed, [50, 25, 75], method="nearest"))
-        print(f"{peer:20}{(difference < 0).sum():8}{(difference > 0).sum():8}{p:10.2g}{quartiles:>22}")
+    for peer, found in beside(peers, regrets).items():
+        quartiles = "median {:.0f} ({:.0f}-{:.0f})".format(*found.needed)
+        print(f"{peer:20}{found.better:8}{found.worse:8}{found.p:10.2g}{quartiles:>22}")
+
+
+def rows_of(peers, problems, regrets, spent, agents):
+    """sweepwidget beside every peer."""
+    *_, seeds, n = regrets.shape
+    mine, early = peers.index("sweepwidget"), min(20, n)
+    ranked, soon = ranks(regrets[..., -1]), ranks(regrets[..., early - 1])
+    means = np.exp(np.log(np.median(regrets[..., -1], axis=2)).mean(axis=1))
+    where = f"{len(problems)} problems, {'one at a time' if agents == 1 else f'{agents} in flight'}"
+    best = min(rank for i, rank in enumerate(ranked) if i != mine)  # who is before this one is first
+    rows = []
+    for peer, found in beside(peers, regrets).items():
+        i, name = peers.index(peer), NAMES[peer]
+        told = f"{seeds} seeds; better on {found.better} problems, worse on {found.worse}, p = {found.p:.2g}"
+        is_wandb = peer == "wandb"
+        rows += [
+            Row(f"mean rank after {n} runs, {where}", float(ranked[mine]), "", name, float(ranked[i]), "< 1×" if ranked[i] == best else ""),
+            Row(f"mean rank after {early} runs, {where}", float(soon[mine]), "", name, float(soon[i]), "≤ 1×" if is_wandb else ""),
+            Row(f"regret after {n} runs, geometric mean, {where}", float(means[mine]), "", name, float(means[i]), "≤ 0.3×" if is_wandb else "", note=told),
+            Row(f"runs for the peer's result of {n} runs, {where}", found.needed[0], "runs", name, n, "≤ 30 runs" if is_wandb and agents == 1 else ""),
+        ]  # fmt: skip
+        if peer != "random":
+            ours, theirs = (float(np.median(spent[k])) for k in (mine, i))
+            rows.append(Row(f"CPU time of a suggestion, {where}", ours, "ms", name, theirs))
+    return sorted(rows, key=lambda row: [*dict.fromkeys(row.what for row in rows)].index(row.what))
 
 
 def draw(path, peers, regrets, agents):
@@ -163,7 +222,7 @@ def draw(path, peers, regrets, agents):
     figure.savefig(path, metadata={"Date": None})
 
 
-def main():
+def main() -> list[Row]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=importable())
     parser.add_argument("--problems", nargs="+", choices=[*PROBLEMS, *TABLES], default=[*PROBLEMS, *TABLES])
@@ -180,10 +239,8 @@ def main():
             peers, problems, agents = kept["peers"].tolist(), kept["problems"].tolist(), int(kept["agents"])
             regrets, spent = kept["regrets"], kept["spent"]
         keep = [problems.index(name) for name in problems if name in given.problems]
-        told(peers, [problems[i] for i in keep], regrets[:, keep], spent[:, keep], agents)
-        if given.picture:
-            draw(given.picture, peers, regrets[:, keep], agents)
-        return
+        told(peers, [problems[i] for i in keep], regrets[:, keep], spent[:, keep], agents, given.picture)
+        return []  # measured another day
     for name in set(given.problems) & set(TABLES):
         table(name)  # built once, before the workers need it
     regrets, spent = compare(given.peers, given.problems, given.seeds, given.runs, given.agents, given.workers)
@@ -191,10 +248,7 @@ def main():
         np.savez(
             given.save, regrets=regrets, spent=spent, peers=given.peers, problems=given.problems, agents=given.agents
         )
-    told(given.peers, given.problems, regrets, spent, given.agents)
-    if given.picture:
-        draw(given.picture, given.peers, regrets, given.agents)
-
-
-if __name__ == "__main__":
-    main()
+    told(given.peers, given.problems, regrets, spent, given.agents, given.picture)
+    if "sweepwidget" not in given.peers:
+        return []
+    return rows_of(given.peers, given.problems, regrets, spent, given.agents)

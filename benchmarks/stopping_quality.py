@@ -1,7 +1,7 @@
 """What does early stopping save, and what does it lose? Sweeps over real learning curves, played again under each rule.
 
-    python benchmarks/stopping_quality.py                       # all tasks and rules, 20 orders of the runs each
-    python benchmarks/stopping_quality.py --tasks mlp_digits --repeats 50
+    python -m benchmarks stopping                       # all tasks and rules, 20 orders of the runs each
+    python -m benchmarks stopping --tasks mlp_digits --repeats 50
 
 Each sweep has 64 random configurations of a task, 8 agents and the real seconds per step; the stopper looks after every
 value. Per task and over all of them:
@@ -23,7 +23,6 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 from attrs import evolve, frozen
-from learning_curves import STEPS, TASKS, curves
 
 from sweepwidget.columns import column
 from sweepwidget.model import Changes, Chunk, Cursor, Run, RunId, RunState
@@ -31,6 +30,9 @@ from sweepwidget.runs import Goal, Runs
 from sweepwidget.stopping import stopper_for
 from sweepwidget.stopping.saved import saved_s
 from sweepwidget.sweepconfig import SweepConfig
+
+from .learning_curves import STEPS, TASKS, curves
+from .measure import Row
 
 RULES = {
     "none": None,
@@ -126,7 +128,7 @@ def _regret(best, finals):
     return (best - finals.min()) / (np.median(finals) - finals.min())
 
 
-def main():
+def main() -> list[Row]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
@@ -144,6 +146,7 @@ def main():
     print(file=sys.stderr)
     print("saved % / lost % / regret\n\n| rule |", " | ".join([*given.tasks, "all", "equal", "est."]), "|")
     print("|---|" + "--:|" * (len(given.tasks) + 3))
+    means = {}
     for rule in given.rules:
         per_task = {
             task: np.array([results[task, rule, repeat] for repeat in range(given.repeats)]) for task in given.tasks
@@ -153,12 +156,23 @@ def main():
         estimate = "–" if np.isnan(every[:, 4]).all() else f"{100 * np.nanmedian(every[:, 4]):.0f} %"
         equal = f"{every[:, 3].mean():.3f} ± {every[:, 3].std() / len(every) ** 0.5:.3f}"
         print(f"| {rule} |", " | ".join([*cells, equal, estimate]), "|")
+        means[rule] = every[:, :4].mean(axis=0).tolist()
+    base = means.get("none", [None] * 4)[3]
+    return [
+        row_of(rule, *means[rule], base, f"{len(given.tasks)} tasks, {given.repeats} orders of the runs")
+        for rule in means
+    ]
+
+
+def row_of(rule, saved, lost, regret, equal, base, note):
+    """A rule beside a sweep that stops nothing."""
+    told = f"saves {100 * saved:.0f} % of the steps and loses the best run in {100 * lost:.0f} % of sweeps (regret then {regret:.3f}); {note}"
+    peer = "" if rule == "none" else "no stopping"
+    return Row(
+        f"regret at equal computing time, {rule}", equal, "", peer, base if peer else None, note=told if peer else note
+    )
 
 
 def _cell(rows):
     saved, lost, regret = rows[:, :3].mean(axis=0)
     return f"{100 * saved:.0f} / {100 * lost:.0f} / {regret:.3f}"
-
-
-if __name__ == "__main__":
-    main()

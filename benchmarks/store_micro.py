@@ -1,19 +1,19 @@
 """How fast the store is: our own numbers only, one process, one thread, SQLite on the local disk.
 
-python benchmarks/store_micro.py [folder]
+python -m benchmarks store
 """
 
 from __future__ import annotations
 
-import sys
-import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from sweepwidget.model import (
     Agent,
     AgentId,
     Cursor,
+    Lease,
     Outcome,
     RunState,
     Suggestion,
@@ -22,8 +22,10 @@ from sweepwidget.model import (
     SweepState,
 )
 from sweepwidget.process import this_process
-from sweepwidget.store import open_store
+from sweepwidget.store import Store, open_store
 from sweepwidget.store.spool import Spool
+
+from .measure import Row, fresh_folder, sizes, timed
 
 CONFIG = {
     "method": "random",
@@ -34,6 +36,9 @@ CONFIG = {
         "dropout": {"min": 0.0, "max": 0.5},
     },
 }
+
+
+METRICS = {"loss": 0.5, "accuracy": 0.75}
 
 
 class Laps:
@@ -49,98 +54,106 @@ class Laps:
         self._at = now
 
 
-def trials(folder: Path, total: int) -> None:
+def trials(folder: Path, total: int) -> list[Row]:
     """One trial: add_runs, claim, log two metrics, finish with the points, read the changes."""
     store = open_store(folder / "trials.db")
-    sweep_id = SweepId("abcd1234")
-    store.create_sweep(Sweep(sweep_id, CONFIG, SweepState.RUNNING))
-    lease = store.acquire(sweep_id, "bench", this_process(), 30.0)
-    assert lease is not None
+    sweep_id, lease = _sweep(store)
     agent = AgentId("agent-1")
     store.join(Agent(agent, sweep_id, this_process()), 30.0)
-    cursor = Cursor()
-    part = total // 5
-    for done in range(0, total, part):
+    cursor, fifth, parts = Cursor(), total // 5, []
+    for done in range(0, total, fifth):
         laps = Laps()
-        for i in range(done, done + part):
+        for i in range(done, done + fifth):
             store.add_runs(lease, [Suggestion({"lr": 0.01, "layers": 2, "dropout": 0.25 + i})], [i])
             laps.lap("add_runs")
             run = store.claim(agent, f"request-{i}")
             assert run is not None
             laps.lap("claim")
             spool = Spool(store.folder, run.id, run.attempt)
-            spool.append(0, time.time(), {"loss": 0.5, "accuracy": 0.75})
+            spool.append(0, time.time(), METRICS)
             laps.lap("append")
             points = spool.take()
             laps.lap("take")
-            store.finish(
-                run.id, run.attempt, Outcome(RunState.finished, 0, "", {"loss": 0.5, "accuracy": 0.75}), points
-            )
+            store.finish(run.id, run.attempt, Outcome(RunState.finished, 0, "", METRICS), points)
             laps.lap("finish")
             spool.close(remove=True)
             laps.lap("close")
             changes = store.changes(sweep_id, cursor)
             cursor = changes.cursor
             laps.lap("changes")
-        whole = sum(laps.spent.values())
-        each = ", ".join(f"{name} {spent / part * 1e6:.0f}" for name, spent in laps.spent.items())
-        print(f"trials {done:>6} to {done + part:>6}: {part / whole:6.0f}/s   µs: {each}")
+        parts.append({name: 1e6 * spent / fifth for name, spent in laps.spent.items()})
     store.close()
+    first, *_, last = parts
+    each = ", ".join(f"{name} {us:.0f}" for name, us in last.items())
+    whole = Row("all verbs of a trial, last fifth", sum(last.values()), "µs", note=f"{total:,} trials; µs: {each}")
+    flat = Row("all verbs of a trial, last fifth ÷ first fifth", sum(last.values()) / sum(first.values()), "×")
+    return [whole, flat, *looks(folder / "trials.db", sweep_id)]
+
+
+def looks(path: Path, sweep_id: SweepId) -> list[Row]:
+    """What it costs to look at a long sweep."""
     begin = time.perf_counter()
-    store = open_store(folder / "trials.db")
+    store = open_store(path)
     everything = store.changes(sweep_id, Cursor())
     spent = time.perf_counter() - begin
-    print(f"open and read {len(everything.runs)} runs, {len(everything.chunks)} chunks: {spent:.2f} s")
-    begin = time.perf_counter()
-    for _ in range(1000):
-        store.changes(sweep_id, everything.cursor)
-    print(f"changes() with nothing new: {(time.perf_counter() - begin) * 1e3:.1f} µs")
-    begin = time.perf_counter()
-    for _ in range(1000):
-        store.changed_elsewhere()
-    print(f"changed_elsewhere(): {(time.perf_counter() - begin) * 1e3:.1f} µs")
-    begin = time.perf_counter()
-    for _ in range(1000):
-        store.expire(lease)
-    print(f"expire() with nothing wrong: {(time.perf_counter() - begin) * 1e3:.1f} µs")
+    lease = store.acquire(sweep_id, "bench", this_process(), 30.0)
+    assert lease is not None
+    rows = [
+        Row("open and read all runs and chunks", spent, "s", note=f"{len(everything.runs):,} runs"),
+        Row("changes() with nothing new", 1e6 * _each(lambda: store.changes(sweep_id, everything.cursor)), "µs"),
+        Row("changed_elsewhere()", 1e6 * _each(store.changed_elsewhere), "µs"),
+        Row("expire() with nothing wrong", 1e6 * _each(lambda: store.expire(lease)), "µs"),
+    ]
     store.close()
+    return rows
 
 
-def logging(folder: Path, total: int) -> None:
+def logging(folder: Path, total: int) -> list[Row]:
     """log() calls of two floats, alone and with a flush to the store every 0.2 s."""
     store = open_store(folder / "logging.db")
-    sweep_id = SweepId("abcd1234")
-    store.create_sweep(Sweep(sweep_id, CONFIG, SweepState.RUNNING))
-    lease = store.acquire(sweep_id, "bench", this_process(), 30.0)
+    sweep_id, lease = _sweep(store)
     store.join(Agent(AgentId("a"), sweep_id, this_process()), 30.0)
     store.add_runs(lease, [Suggestion({}), Suggestion({})], [0, 1])
+    rows = []
     for flush in (False, True):
         run = store.claim(AgentId("a"), f"{flush}")
         spool = Spool(store.folder, run.id, run.attempt)
         begin, due = time.perf_counter(), time.perf_counter() + 0.2
         for step in range(total):
-            spool.append(step, time.time(), {"loss": 0.5, "accuracy": 0.75})
+            spool.append(step, time.time(), METRICS)
             if flush and step % 100 == 0 and time.perf_counter() > due:
                 due += 0.2
                 deliver(store, spool, step)
         if flush:
             deliver(store, spool, total)
-        spent = time.perf_counter() - begin
-        print(
-            f"log(), {'stored every 0.2 s' if flush else 'spool only'}: {total / spent:.0f}/s, {spent / total * 1e6:.2f} µs"
-        )
+        each = 1e6 * (time.perf_counter() - begin) / total
+        rows.append(Row(f"a row in the spool, {'stored every 0.2 s' if flush else 'spool only'}", each, "µs"))
         spool.close(remove=True)
     assert len(store.columns(run.id)["loss"]) == total
     store.close()
+    return rows
 
 
 def deliver(store, spool, step) -> None:
-    while points := spool.take({"loss": 0.5, "accuracy": 0.75, "_step": step}):
+    while points := spool.take({**METRICS, "_step": step}):
         store.log(points)
         spool.delivered(points)
 
 
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as place:
-        trials(Path(place), 10_000)
-        logging(Path(place), 500_000)
+def _sweep(store: Store) -> tuple[SweepId, Lease]:
+    sweep_id = SweepId("abcd1234")
+    store.create_sweep(Sweep(sweep_id, CONFIG, SweepState.RUNNING))
+    lease = store.acquire(sweep_id, "bench", this_process(), 30.0)
+    assert lease is not None
+    return sweep_id, lease
+
+
+def _each(work: Callable[[], object], times: int = 1000) -> float:
+    """Seconds of one call."""
+    return timed(lambda: [work() for _ in range(times)]) / times
+
+
+def main() -> list[Row]:
+    given = sizes(trials=10_000, rows=500_000)
+    with fresh_folder() as place:
+        return trials(place, given.trials) + logging(place, given.rows)

@@ -1,31 +1,32 @@
 """CPU time of one `bayes` suggestion, by the number of finished runs: of a searcher that knows the sweep, and of a new one.
 
-    python benchmarks/suggest_latency.py
+    python -m benchmarks suggest
 
 "warm" suggests after one more run has finished, as a controller does, median and worst over a few such steps (the worst
 contains a fit of the hyper-parameters). "fresh" is a new searcher, as after a restart of the kernel. "wall" is the median
-of the warm steps by the clock on the wall. BLAS is held to one thread for comparison; `--threads` leaves it alone.
+of the warm steps by the clock on the wall. BLAS is held to one thread for comparison.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-
-if "--threads" not in sys.argv:
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-
 import time
 
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 import numpy as np
-from problems import PROBLEMS
 
 from sweepwidget.model import Run, RunId, RunState
 from sweepwidget.runs import Runs
 from sweepwidget.search.bayes import BayesianSearch
 
+from .measure import Row, sizes
+from .problems import PROBLEMS
+
 SIZES = (10, 50, 100, 200, 500, 1000, 2000, 5000)
 STEPS = 9
+WARM = {200: "≤ 25 ms", 1000: "≤ 40 ms"}
+FRESH = "≤ 70 ms"
 
 
 def history(problem, config, n):
@@ -57,17 +58,19 @@ def measure(problem, n):
         steps.append(timed(searcher, runs))
     fresh = [timed(BayesianSearch(config, 0), runs)[0] for _ in range(3)]
     cpu, wall = np.array(steps).T
-    return np.median(cpu), cpu.max(), np.median(fresh), np.median(wall)
+    return tuple(map(float, (np.median(cpu), cpu.max(), np.median(fresh), np.median(wall))))
 
 
-def main():
+def main() -> list[Row]:
+    largest = sizes(largest=2000).largest
     measure(PROBLEMS["hartmann6"], 20)  # imports and first touches
+    rows = []
     for name in ("hartmann6", "mixed6", "discrete4"):
-        print(f"\n{name:12}" + "".join(f"{n:>8}" for n in SIZES))
-        rows = zip(*(measure(PROBLEMS[name], n) for n in SIZES), strict=True)
-        for label, row in zip(("warm", "warm, worst", "fresh", "wall"), rows, strict=True):
-            print(f"{label:12}" + "".join(f"{ms:8.1f}" for ms in row) + "  ms")
-
-
-if __name__ == "__main__":
-    main()
+        for n in (size for size in SIZES if size <= largest):
+            warm, worst, fresh, wall = measure(PROBLEMS[name], n)
+            about = f"worst {worst:.0f} ms; by the clock {wall:.0f} ms"
+            rows += [
+                Row(f"a suggestion after {n} runs of {name}, warm", warm, "ms", aim=WARM.get(n, ""), note=about),
+                Row(f"a suggestion after {n} runs of {name}, fresh", fresh, "ms", aim=FRESH if n <= 1000 else ""),
+            ]
+    return rows
