@@ -86,12 +86,11 @@ def _section(name: str, blocks: Sequence[Block], machines: Sequence[object]) -> 
 
 def _measured(block: Block, machines: Sequence[object]) -> str:
     load = f"load average {block.load[0]:.1f} before, {block.load[1]:.1f} after" if block.load else "load not noted"
+    revision = f"at {block.revision}" if block.revision else "at a commit not noted"
     command = f"python -m benchmarks {block.benchmark} {block.arguments}".strip()
     where = f"machine {_letter(machines.index(_key(block)))}" if len(machines) > 1 else "the machine below"
-    return (
-        f"`{command}`, {block.measured_at}, in {number(round(block.seconds))} s on {where}, {load}; "
-        f"sweepwidget at {block.revision}."
-    )
+    took = "" if block.seconds is None else f" in {number(round(block.seconds))} s"
+    return f"`{command}`, {block.measured_at},{took} on {where}, {load}, sweepwidget {revision}."
 
 
 def _table(rows: Iterable[Row]) -> list[str]:
@@ -133,11 +132,11 @@ def _machines(machines: Sequence[Machine]) -> str:
     lines = ["## Machine\n" if len(machines) == 1 else "## Machines\n"]
     for i, machine in enumerate(machines):
         named = f"{_letter(i)}: " if len(machines) > 1 else ""
-        versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
-        lines.append(
-            f"{named}{machine.cpu}, {machine.cores} cores, {machine.memory}; {machine.kernel}; {machine.python}; "
-            f"SQLite {machine.sqlite}; {versions}.\n"
-        )
+        versions = ", ".join(map(" ".join, machine.versions.items()))
+        cores = f"{machine.cores} cores" if machine.cores else ""
+        sqlite = f"SQLite {machine.sqlite}" if machine.sqlite else ""
+        facts = machine.cpu, cores, machine.memory, machine.kernel, machine.python, sqlite, versions
+        lines.append(f"{named}{', '.join(filter(None, facts))}.\n")
     return "\n".join(lines)
 
 

@@ -24,10 +24,10 @@ class Block:
     measured_at: str
     machine: Machine
     revision: str
-    """Of sweepwidget."""
-    seconds: float
+    """Of sweepwidget. What is empty, here and below, nobody noted."""
+    seconds: float | None
     load: tuple[float, ...]
-    """The load average (of a minute) before and after; empty: nobody noted it."""
+    """The load average (of a minute) before and after."""
     rows: tuple[Row, ...]
     arguments: str = ""
 

@@ -173,7 +173,7 @@ def rows_of(peers, problems, regrets, spent, agents):
     ranked, soon = ranks(regrets[..., -1]), ranks(regrets[..., early - 1])
     means = np.exp(np.log(np.median(regrets[..., -1], axis=2)).mean(axis=1))
     where = f"{len(problems)} problems, {'one at a time' if agents == 1 else f'{agents} in flight'}"
-    best = min(rank for i, rank in enumerate(ranked) if i != mine)  # who is before this one is first
+    best = min((rank for i, rank in enumerate(ranked) if i != mine), default=0.0)  # who is before this one is first
     rows = []
     for peer, found in beside(peers, regrets).items():
         i, name = peers.index(peer), NAMES[peer]
