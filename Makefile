@@ -1,9 +1,10 @@
 # Everything sets itself up: a fresh machine needs Python 3.10 or newer, and apt or pip for what is missing.
 #
 #   make demo     a real sweep on real data, in under a minute
-#   make test     every test (quick: the fast ones; lint: style, types, import floors; bench: speed beside peers)
+#   make test     every test (quick: the fast ones; lint: style, types, import floors)
 #   make browser  the dashboard in a real JupyterLab, driven by Chromium
 #   make chaos    kill something every second: SECONDS=600 SEED=7 (any seed, if none is given)
+#   make bench    everything measured beside its peers, into benchmarks/RESULTS.md: ONLY="trials log" (those, if given)
 #   make audit    known holes in what we depend on, of Python and of the front end (asks their public lists)
 #   make js       the dashboard's front end, checked, tested and built (make demo builds it where Node is)
 
@@ -11,7 +12,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test quick chaos lint format notebooks screenshots bench browser chromium audit js wheel clean help
+.PHONY: demo test quick chaos lint format notebooks screenshots bench browser chromium postgresql audit js wheel clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -52,6 +53,10 @@ chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 	  || { apt-get update -q && apt-get install -y -q --no-install-recommends chromium; }
 
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null \
+	  || { apt-get update -q && apt-get install -y -q --no-install-recommends postgresql; }
+
 chaos: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python -m faults.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
@@ -69,8 +74,11 @@ js/node_modules/.installed: js/package-lock.json
 wheel: $(VENV)/.lint
 	rm -rf dist && $(BIN)/python -m build --outdir dist .
 
-bench: $(VENV)/.bench
-	$(BIN)/python -m benchmarks
+# What cannot be had (Node, Chromium, a PostgreSQL server) is said in the rows that need it.
+bench: $(VENV)/.bench $(VENV)/.browser
+	$(if $(ONLY),,-$(MAKE) --no-print-directory --keep-going chromium postgresql js/node_modules/.installed)
+	$(if $(ONLY),,-cd js && npm run --silent build)
+	$(BIN)/python -m benchmarks $(ONLY)
 
 clean:
 	rm -rf $(VENV) build dist sweepwidget-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -36,8 +36,10 @@ def main(argv: Sequence[str]) -> int:
         report()
         return 0
     if arguments and len(names) != 1:
-        print(f"{__doc__}\nThere are: {', '.join(BENCHMARKS)}", file=sys.stderr)
-        return 0 if arguments[0] in ("-h", "--help") else 2
+        is_asked = arguments[0] in ("-h", "--help")
+        wrong = "" if is_asked else f"{arguments[0]} is no benchmark, and arguments are for one alone.\n\n"
+        print(f"{wrong}{__doc__}\nThere are: {', '.join(BENCHMARKS)}", file=sys.stdout if is_asked else sys.stderr)
+        return 0 if is_asked else 2
     if len(names) == 1:
         return alone(names[0], arguments)
     names = names or [name for name, benchmark in BENCHMARKS.items() if not benchmark.is_slow]

@@ -16,7 +16,7 @@ from .measure import Row
 WIDTH, LEFT, RIGHT = 860, 250, 90
 LINE, HEAD, TOP, FOOT = 24, 26, 44, 62
 STYLE = """
-  text { font: 13px system-ui, sans-serif; fill: #1f2328 }
+  text { font: 13px system-ui, sans-serif; fill: #1f2328; stroke: #ffffff; stroke-width: 4px; paint-order: stroke }
   .title { font-size: 16px; font-weight: 600 }
   .what { font-weight: 600 }
   .quiet, .tick { fill: #59636e; font-size: 12px }
@@ -27,7 +27,7 @@ STYLE = """
   .worse { fill: #bc6c25 }
   .aim { stroke: #1f2328; stroke-width: 2; stroke-dasharray: 3 2 }
   @media (prefers-color-scheme: dark) {
-    text { fill: #e6edf3 }
+    text { fill: #e6edf3; stroke: #0d1117 }
     .quiet, .tick { fill: #9198a1 }
     .paper { fill: #0d1117 }
     .grid { stroke: #30363d }
