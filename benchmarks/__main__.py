@@ -22,8 +22,8 @@ from . import results
 from .aims import judged
 from .catalogue import BENCHMARKS
 from .machine import revision, this_machine
-from .measure import Row
-from .report import written
+from .measure import Row, table
+from .report import HEADER, cells, written
 
 HERE = Path(__file__).parent
 
@@ -73,6 +73,8 @@ def keep(name: str, rows: Sequence[Row], began: tuple[float, float], arguments: 
     if not rows:  # it only told what it was asked for
         return
     at, load = began
+    rows = tuple(map(judged, rows))
+    table(HEADER, [list(cells(row)) for row in rows])
     block = results.Block(
         name,
         time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at)),
@@ -80,7 +82,7 @@ def keep(name: str, rows: Sequence[Row], began: tuple[float, float], arguments: 
         revision(),
         round(time.time() - at, 1),
         (round(load, 1), round(os.getloadavg()[0], 1)),
-        tuple(map(judged, rows)),
+        rows,
         " ".join(map(os.path.basename, arguments)),
     )
     results.save(results.added(results.load(), block))

@@ -54,11 +54,11 @@ def ratio(row: Row) -> float | None:
 
 
 def larger_is_better(row: Row) -> bool:
-    """The aim says so; else the unit: more per second is better, less of anything else."""
+    """The aim says so (all of twelve: more is better; 0: less is); else the unit: more per second is better, less of anything else."""
     aim = aim_of(row.aim)
-    if aim is not None and aim.than:
-        return aim.than in "≥>"
-    return row.unit.endswith("/s")
+    if aim is None:
+        return row.unit.endswith("/s")
+    return aim.than in "≥>" if aim.than else aim.number > 0
 
 
 def times_better(row: Row) -> float | None:

@@ -71,13 +71,16 @@ def _bar(row: Row, factor: float, y: int, low: float, high: float) -> list[str]:
     one, end = _x(1, low, high), _x(min(max(factor, low), high), low, high)
     kind = "better" if factor >= 1 else "worse"
     told = f"{row.value:g} beside {row.peer_value:g}" if row.value == 0 else _times(factor)
+    aim = _aimed(row)
+    at = _x(min(max(aim, low), high), low, high) if aim else 0
+    text = max(one, end) + 6
+    text = at + 6 if text - 6 <= at <= text + 8 * len(told) else text  # the mark of the aim crosses no number
     lines = [
         f'<text class="quiet" x="{LEFT - 8}" y="{y + 13}" text-anchor="end">{escape(row.peer)}</text>',
         f'<rect class="{kind}" x="{min(one, end):.0f}" y="{y}" width="{abs(end - one) or 1:.0f}" height="17" rx="2"/>',
-        f'<text x="{max(one, end) + 6:.0f}" y="{y + 13}">{told}</text>',
+        f'<text x="{text:.0f}" y="{y + 13}">{told}</text>',
     ]
-    if aim := _aimed(row):
-        at = _x(min(max(aim, low), high), low, high)
+    if aim:
         lines.append(f'<line class="aim" x1="{at:.0f}" x2="{at:.0f}" y1="{y - 2}" y2="{y + 19}"/>')
     return lines
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: sizes by argument, a fresh folder, quiet output, repeated timing, a peer that may be missing, a row."""
+"""What the benchmarks share: sizes by argument, a fresh folder, quiet output, repeated timing, a peer that may be missing, a table, a row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -68,6 +68,20 @@ def of_peer(package: str, measure: Callable[[], float]) -> tuple[float | None, s
         return measure(), ""
     except Exception as error:  # a broken peer loses no other row
         return None, f"the peer failed: {type(error).__name__}: {error}"[:200]
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a Markdown table."""
+    print("| " + " | ".join(header) + " |")
+    print("|" + "---|" * len(header))
+    for row in rows:
+        print("| " + " | ".join(_cell(cell) for cell in row) + " |", flush=True)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return str(value)
 
 
 def missing(name: str) -> str:

@@ -95,18 +95,18 @@ def _measured(block: Block, machines: Sequence[object]) -> str:
 
 def _table(rows: Iterable[Row]) -> list[str]:
     """Columns that say nothing are left out."""
-    cells = [list(_cells(row)) for row in rows]
-    for before, line in reversed([*pairwise(cells)]):  # one thing beside several peers is said once
+    lines = [list(cells(row)) for row in rows]
+    for before, line in reversed([*pairwise(lines)]):  # one thing beside several peers is said once
         if line[:2] == before[:2]:
             line[:2] = "", ""
-    used = [i for i in range(len(HEADER)) if i < 2 or any(line[i] for line in cells)]
+    used = [i for i in range(len(HEADER)) if i < 2 or any(line[i] for line in lines)]
     aligned = ["--:" if HEADER[i] in ("sweepwidget", "peer's", "ratio") else "---" for i in used]
-    table = [[HEADER[i] for i in used], *([_escaped(line[i]) for i in used] for line in cells)]
-    lines = ["| " + " | ".join(line) + " |" for line in table]
-    return [lines[0], "|" + "|".join(aligned) + "|", *lines[1:]]
+    table = [[HEADER[i] for i in used], *([_escaped(line[i]) for i in used] for line in lines)]
+    header, *body = ("| " + " | ".join(line) + " |" for line in table)
+    return [header, "|" + "|".join(aligned) + "|", *body]
 
 
-def _cells(row: Row) -> Iterable[str]:
+def cells(row: Row) -> Iterable[str]:
     found = ratio(row)
     yield row.what
     yield with_unit(row.value, row.unit)

@@ -181,10 +181,12 @@ def rows_of(peers, problems, regrets, spent, agents):
         is_wandb = peer == "wandb"
         rows += [
             Row(f"mean rank after {n} runs, {where}", float(ranked[mine]), "", name, float(ranked[i]), "< 1×" if ranked[i] == best else ""),
-            Row(f"mean rank after {early} runs, {where}", float(soon[mine]), "", name, float(soon[i]), "≤ 1×" if is_wandb else ""),
             Row(f"regret after {n} runs, geometric mean, {where}", float(means[mine]), "", name, float(means[i]), "≤ 0.3×" if is_wandb else "", note=told),
             Row(f"runs for the peer's result of {n} runs, {where}", found.needed[0], "runs", name, n, "≤ 30 runs" if is_wandb and agents == 1 else ""),
         ]  # fmt: skip
+        if early < n:
+            aim = "≤ 1×" if is_wandb else ""
+            rows.append(Row(f"mean rank after {early} runs, {where}", float(soon[mine]), "", name, float(soon[i]), aim))
         if peer != "random":
             ours, theirs = (float(np.median(spent[k])) for k in (mine, i))
             rows.append(Row(f"CPU time of a suggestion, {where}", ours, "ms", name, theirs))
