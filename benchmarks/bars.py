@@ -44,8 +44,7 @@ def picture(title: str, rows: Sequence[Row]) -> str:
     if not drawn:
         return ""
     finite = [factor for _, factor in drawn if 0 < factor < math.inf]
-    low = 10.0 ** min(0, *(math.floor(math.log10(factor)) for factor in finite), 0)
-    high = 10.0 ** max(1, *(math.ceil(math.log10(factor)) for factor in finite), 1)
+    low, high = _ends(finite)
     shapes, y = [], TOP
     for what, group in groupby(drawn, key=lambda pair: pair[0].what):
         y += HEAD
@@ -65,6 +64,13 @@ def picture(title: str, rows: Sequence[Row]) -> str:
         _legend(y + 48, any(_aimed(row) for row, _ in drawn)),
         "</svg>\n",
     ])  # fmt: skip
+
+
+def _ends(factors: Sequence[float]) -> tuple[float, float]:
+    """Of the axis: powers of ten around all of them and 1, a million at most."""
+    low = max(-6, min([0, *(math.floor(math.log10(factor)) for factor in factors)]))
+    high = min(6, max([1, *(math.ceil(math.log10(factor)) for factor in factors)]))
+    return 10.0**low, 10.0**high
 
 
 def _bar(row: Row, factor: float, y: int, low: float, high: float) -> list[str]:

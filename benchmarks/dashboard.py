@@ -292,13 +292,17 @@ def main() -> list[Row]:
 
     with laboratory() as (root, open_notebook):
         rows = updates(open_notebook)
+        print("updates:", rows, flush=True)  # each part takes a while
         store = open_store(root / "sweeps.db")
         large = made(store)
         finish(store, large, LARGE_RUNS, LARGE_POINTS)
         store.close()
         opened = [opening(open_notebook, large) for _ in range(given.openings)]
+        print("opened:", opened, flush=True)
         typed = typing(open_notebook, large)
+        print("p95 typed:", float(np.percentile(typed, 95)), flush=True)
         sizes_kb = saved(open_notebook, large)
+        print("saved:", sizes_kb, flush=True)
         late = stopping(open_notebook, given.stops)
     size = f"{LARGE_RUNS:,} runs, {LARGE_RUNS * LARGE_POINTS:,} points"
     p95 = float(np.percentile(typed, 95))

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from attrs import evolve
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 pytest.importorskip("benchmarks", reason="not part of the source distribution")
 
@@ -213,6 +213,7 @@ def test_whatever_is_measured_can_be_reported(blocks):
 
 
 @given(st.lists(ROWS, max_size=6))
+@example([Row("w", 5e-320, "/s", "p", 1), Row("w", 0, "/s", "p", 1), Row("w", 0, "", "p", 1)])
 def test_bars_stay_in_the_picture_and_each_row_beside_a_peer_has_one(rows):
     drawn = [row for row in rows if row.peer and times_better(row) is not None]
     svg = picture("Speed", rows)
