@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
-from concurrent.futures.thread import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from ..errors import StoreUnavailable
 from ..model import SweepId, Token
@@ -19,10 +17,8 @@ from .helm import Helm
 from .limits import Buckets, too_many
 from .tokens import check_scope, check_term, digest_of, find
 from .watch import Watch
+from .workers import Workers
 
-T = TypeVar("T")
-
-THREADS = 4
 COMPANY_S = 15.0
 FRESH_S = 1.0
 """So long a token counts as good without another look into the store."""
@@ -34,7 +30,7 @@ class Calls:
     def __init__(self, store: SharedStore) -> None:
         self.app, self.helm = App(store), Helm(store)
         self._store = store
-        self._pool = ThreadPoolExecutor(THREADS, "sweepwidget-hub")
+        self._workers = Workers()
         self._tokens: OrderedDict[str, tuple[Token, float]] = OrderedDict()
         self._rates = Buckets(limits.REQUESTS_S, limits.BURST)
         self._strikes = Buckets(limits.BAD_TOKENS / limits.BAD_TOKENS_S, limits.BAD_TOKENS)
@@ -65,15 +61,15 @@ class Calls:
         if verb == "wait":
             return await self._wait(token, body)
         if not (VERBS[verb].once and request):
-            return await self._in_thread(lambda: self._reply(token, verb, body))
+            return await self._workers.do(lambda: self._reply(token, verb, body))
         return await self._answers.first(
-            (token.digest, request), lambda: self._in_thread(lambda: self._reply(token, verb, body))
+            (token.digest, request), lambda: self._workers.do(lambda: self._reply(token, verb, body))
         )
 
     async def rest(self) -> None:
         """Let go of what nobody needs any more."""
         self._watches = {sweep_id: watch for sweep_id, watch in self._watches.items() if not watch.idle}
-        await self._in_thread(self.helm.rest)
+        await self._workers.do(self.helm.rest)
 
     def forget_tokens(self) -> None:
         """Some may have been revoked: look each up again. From any thread."""
@@ -91,7 +87,7 @@ class Calls:
 
     def close(self) -> None:
         """Blocks until the calls in progress are done."""
-        self._pool.shutdown()
+        self._workers.close()
         self.helm.close()
 
     async def _token(self, secret: str, now: float) -> Token | None:
@@ -99,7 +95,7 @@ class Calls:
         token, at = self._tokens.get(digest, (None, 0.0))
         if token is not None and now - at < FRESH_S:
             return token
-        token = await self._in_thread(lambda: find(self._store, secret))
+        token = await self._workers.do(lambda: find(self._store, secret))
         self._tokens.pop(digest, None)
         if token is not None:
             self._tokens[digest] = token, now
@@ -108,17 +104,17 @@ class Calls:
         return token
 
     async def _wait(self, token: Token, body: bytes) -> bytes:
-        args = await self._in_thread(lambda: self._admitted(token, "wait", body))
+        args = await self._workers.do(lambda: self._admitted(token, "wait", body))
         sweep_id = args["sweep_id"]
         watch = self._watches.get(sweep_id)
         if watch is None:
-            watch = self._watches[sweep_id] = Watch(self._store, sweep_id, self._pool)
+            watch = self._watches[sweep_id] = Watch(self._store, sweep_id, self._workers)
         timeout_s = min(max(args["timeout_s"], 0.0), WAIT_S)
         try:
             version = await watch.wait(args["version"], timeout_s, args.get("progress", False))
         except StoreUnavailable:
             # With unshare() the hub ends, too: nobody shall wait for it whose link is good no more.
-            if await self._in_thread(lambda: self._store.token(token.digest)) is None:
+            if await self._workers.do(lambda: self._store.token(token.digest)) is None:
                 raise _unknown() from None
             raise
         return encode_reply("wait", version)
@@ -135,9 +131,6 @@ class Calls:
         if name != verb:
             raise WireError(f"the path says {verb}, and the body {name}")
         return self.app.admit(token, verb, args)
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 
 def _unknown() -> Denied:

@@ -20,7 +20,7 @@ WRITE_S, WRITE_BYTES_S = 30.0, 100_000
 """An answer may take so long, and one second more for each so many bytes."""
 CONNECTIONS = 4096
 """At most, and never more than half of the files that this process may open."""
-REQUESTS_S, BURST = 1000.0, 2000.0
+REQUESTS_S, BURST = 10_000.0, 20_000.0
 """Requests of one token per second, on average and at once. All agents of a sweep may share a token."""
 BAD_TOKENS, BAD_TOKENS_S = 10, 60.0
 """So many wrong tokens of one address in so many seconds are answered 401, further ones 429."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from concurrent.futures import Executor
+import functools
 
 from ..errors import StoreUnavailable
 from ..model import WAITING, Changes, Cursor, SweepId
 from ..participant import participant
 from ..store import Store
+from .workers import Workers
 
 NEWEST = Cursor(1 << 62, 1 << 62)
 """`changes` after it are none, whatever there is; the cursor that comes back says how far things are."""
@@ -28,8 +29,8 @@ ANSWERS_S, BURST_S = 200.0, 1.0
 class Watch:
     """One sweep, for those who wait for news of it. Lives on the loop, and looks while anybody waits."""
 
-    def __init__(self, store: Store, sweep_id: SweepId, pool: Executor) -> None:
-        self._store, self._sweep_id, self._pool = store, sweep_id, pool
+    def __init__(self, store: Store, sweep_id: SweepId, workers: Workers) -> None:
+        self._store, self._sweep_id, self._workers = store, sweep_id, workers
         self._waiting = 0
         self._version = self._urgent = 0
         """Of the sweep, and of the last change that agents must hear of."""
@@ -93,7 +94,7 @@ class Watch:
                 here.watch()
                 while self._waiting:
                     rung.clear()
-                    changes = await loop.run_in_executor(self._pool, self._store.changes, self._sweep_id, cursor, ())
+                    changes = await self._workers.do(functools.partial(self._store.changes, self._sweep_id, cursor, ()))
                     self._tell(changes, first=cursor is NEWEST)
                     cursor = changes.cursor
                     await asyncio.sleep(REST_S)
