@@ -7,6 +7,7 @@ Nothing here opens a connection or a store, and nothing is ever unpickled.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -346,7 +347,7 @@ def encode_call(
     verb: str, args: Mapping[str, Any], plain: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
 ) -> bytes:
     """The body of a call. TypeError or ValueError if a user's value in it is not JSON, unless `plain` makes it so."""
-    kinds, writer = _kinds(VERBS[verb]), Writer(plain)
+    kinds, writer = _kinds(verb), Writer(plain)
     written = {name: kinds[name].write(value, writer) for name, value in args.items()}
     return pack(writer.message({"verb": verb, "args": written}))
 
@@ -364,7 +365,7 @@ def decode_call(body: bytes) -> tuple[str, dict[str, Any]]:
     columns = message.head.get("columns")
     if isinstance(columns, list) and len(columns) > MAX_NAMES:
         raise WireError(f"columns: at most {MAX_NAMES} in one call")
-    kinds, reader = _kinds(verb), Reader(message)
+    kinds, reader = _kinds(verb.name), Reader(message)
     if unknown := args.keys() - kinds.keys():
         raise WireError(f"{verb.name} has no argument {min(unknown)[:40]!r}")
     if missing := verb.needs.keys() - args.keys():
@@ -386,8 +387,11 @@ def decode_reply(verb: str, body: bytes) -> Any:
     return kind_of(VERBS[verb].result).read(message.head["result"], Reader(message), "result")
 
 
-def _kinds(verb: Verb) -> dict[str, Any]:
-    return {name: kind_of(annotation) for name, annotation in (verb.needs | verb.options).items()}  # type: ignore[operator]
+@functools.cache
+def _kinds(verb: str) -> Mapping[str, Any]:
+    """The arguments of a verb → their kinds."""
+    arguments = {**VERBS[verb].needs, **VERBS[verb].options}
+    return {name: kind_of(annotation) for name, annotation in arguments.items()}
 
 
 # -- errors ----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import socket
 from collections.abc import Collection, Iterable
@@ -45,6 +46,7 @@ def may_call(header: str | None, names: Collection[str], any_address: bool) -> b
     return host in names or (any_address and _is_address(host))
 
 
+@functools.lru_cache(256)
 def host_of(netloc: str) -> str:
     """`hub.example:8443` → `hub.example`, `[::1]:80` → `::1`; '' for what is no host."""
     try:

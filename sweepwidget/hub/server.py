@@ -108,7 +108,6 @@ class HubServer:
             max_header_size=limits.HEADERS,
             max_body_size=limits.DRAIN,
             idle_connection_timeout=limits.READ_S,
-            body_timeout=limits.READ_S,
         )
         assert self._socket is not None
         self._http.add_socket(self._socket)
