@@ -55,9 +55,12 @@ class App:
     def perform(self, verb: str, args: Mapping[str, Any]) -> Any:
         """Make a call that was admitted."""
         try:
-            return getattr(self.store, verb)(**args)
+            result = getattr(self.store, verb)(**args)
         except (UnicodeEncodeError, OverflowError) as error:  # no text or number that any store could hold
             raise WireError(f"{verb}: {error}") from error
+        if isinstance(result, Run):  # the next calls will be about it
+            _keep(self._of_run, result.id, result.sweep_id)
+        return result
 
     def sweeps_at_work(self, verb: str, args: Mapping[str, Any]) -> set[SweepId]:
         """The sweeps that agents work on and need steered, if this is a call of theirs."""

@@ -64,9 +64,9 @@ SCHEMA_3 = (
         sweep INTEGER NOT NULL, version INTEGER NOT NULL, config TEXT NOT NULL, PRIMARY KEY (sweep, version))""",
 )
 SCHEMA_4 = (
-    # Without those that have ended, however many were added by hand.
+    # Holds only those that wait, in the order of their turn: a claim costs the same however many wait.
     "DROP INDEX run_ahead",
-    "CREATE INDEX run_ahead ON run (sweep, number) WHERE ahead = 1 AND turn IS NOT NULL",
+    "CREATE INDEX run_ahead ON run (sweep, number) WHERE ahead = 1 AND state IN ('pending', 'preempted')",
 )
 MIGRATIONS = (SCHEMA, SCHEMA_2, SCHEMA_3, SCHEMA_4)
 """Statements that lead from version i to version i + 1. Never edited once released; a new version is a new entry."""
@@ -115,12 +115,11 @@ PLAIN_RUNS = RUNS + "WHERE sweep = 0 AND deleted = 0 ORDER BY number DESC"
 HELD = """SELECT id, attempt, offsets, summary, stop_state, deleted FROM run
     WHERE sweep = ? AND turn = 2 AND agent_id = ?"""
 TOLD = RUNS + "WHERE sweep = ? AND turn = 2 AND stop_state IS NOT NULL"
-# `+turn`: by the index of those ahead, or SQLite would look through all that wait.
 CLAIM = f"""UPDATE run SET state = 'running', agent_id = ?, started_at = ?, request = ?, version = ?, offsets = '{{}}',
     attempt = attempt + CASE WHEN state = 'preempted' THEN 1 ELSE 0 END,
     provenance = (SELECT provenance FROM agent WHERE id = ?)
-    WHERE id = COALESCE((SELECT id FROM run WHERE sweep = ? AND ahead = 1 AND turn IS NOT NULL AND +turn < 2
-        ORDER BY number LIMIT 1),
+    WHERE id = COALESCE((SELECT id FROM run
+    WHERE sweep = ? AND ahead = 1 AND state IN ('pending', 'preempted') ORDER BY number LIMIT 1),
     (SELECT id FROM run WHERE sweep = ? AND turn < 2 ORDER BY turn, number LIMIT 1)) RETURNING {RUN_COLUMNS}"""
 GO_AHEAD = "UPDATE run SET ahead = 1 WHERE id = ?"
 LOGGED = "UPDATE run SET offsets = ? WHERE id = ?"

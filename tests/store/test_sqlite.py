@@ -250,6 +250,47 @@ def test_many_processes_make_one_store(path, child):
     assert integrity(path) == "ok"
 
 
+@pytest.mark.slow
+def test_sixteen_processes_share_one_file(path, child):
+    """They claim, log and finish as fast as they can: no `database is locked`, nothing lost, no run done twice."""
+    code = """
+        import sys, uuid
+        from sweepwidget.columns import column
+        from sweepwidget.model import Agent, AgentId, Outcome, Points, RunState, SweepId
+        from sweepwidget.process import this_process
+        from sweepwidget.store import open_store
+        store, name = open_store(sys.argv[1]), AgentId(uuid.uuid4().hex)
+        store.join(Agent(name, SweepId("sweep001"), this_process()), 30.0)
+        print("ready", flush=True)
+        input()
+        for n in range(10):
+            run = store.claim(name, f"{name}:{n}")
+            for at in range(5):
+                store.log(Points(run.id, 1, "", at, at + 1, {"loss": column([at], [at / 2])}))
+            store.finish(run.id, 1, Outcome(RunState.finished))
+            print(run.id)
+    """
+    with contextlib.closing(SqliteStore(path)) as store:
+        World(store).add(160)
+        agents = [child(code, store.url) for _ in range(16)]
+        assert ["ready"] * 16 == [agent.line() for agent in agents]
+        for agent in agents:
+            agent.process.stdin.write("\n")
+            agent.process.stdin.flush()
+        done = [agent.result() for agent in agents]
+        runs = store.runs(SWEEP)
+        assert sorted(run.id for run in runs) == sorted(run_id for one in done for run_id in one)
+        assert {(run.state, run.attempt) for run in runs} == {(RunState.finished, 1)}
+        assert {tuple(logged(store, run.id)) for run in runs} == {tuple(range(5))}
+    assert integrity(path) == "ok"
+
+
+def test_a_claim_costs_the_same_however_many_runs_wait(opened, path):
+    """The next run is found by an index, whether it was added by hand or not: nothing is sorted."""
+    plan = opened(path)._connection.execute(f"EXPLAIN QUERY PLAN {statements.CLAIM}", ("",) * 7).fetchall()
+    assert [] == [step for *_, step in plan if "INDEX" not in step and "SCALAR" not in step]
+
+
 CLAIMER = """
     import sys, time, uuid
     from sweepwidget.model import Agent, AgentId, Outcome, RunState, SweepId
