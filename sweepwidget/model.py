@@ -298,6 +298,8 @@ class Changes:
     runs: tuple[Run, ...] = ()
     agents: tuple[Agent, ...] = ()
     chunks: tuple[Chunk, ...] = ()
+    more: bool = False
+    """It is a page, and there is more after its cursor."""
 
     def __bool__(self) -> bool:
         return bool(self.sweep or self.runs or self.agents or self.chunks)

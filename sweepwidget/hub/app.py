@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from ..errors import SweepNotFound, UsageError
-from ..model import AgentId, Points, Run, RunId, Sweep, SweepId, Token
+from ..model import AgentId, Changes, Cursor, Points, Run, RunId, Sweep, SweepId, Token
 from ..store import Store, TokenStore
 from ..wire import VERBS, Denied, WireError
 from .limits import AGENTS, IDS, NAME, TTL_S, Refused, too_many
@@ -26,6 +26,11 @@ _REMEMBERED = 100_000
 
 class SharedStore(Store, TokenStore, Protocol):
     """A store that a hub can serve."""
+
+    def changes(
+        self, sweep_id: SweepId, cursor: Cursor, keys: Collection[str] | None = None, in_pages: bool = False
+    ) -> Changes:
+        """`in_pages`: no more at once than is good for a message; `Changes.more` says whether there is more."""
 
 
 class App:
@@ -55,6 +60,8 @@ class App:
     def perform(self, verb: str, args: Mapping[str, Any]) -> Any:
         """Make a call that was admitted."""
         try:
+            if verb == "changes":  # all of a large sweep at once would fill the memory here
+                return self.store.changes(**args, in_pages=True)
             result = getattr(self.store, verb)(**args)
         except (UnicodeEncodeError, OverflowError) as error:  # no text or number that any store could hold
             raise WireError(f"{verb}: {error}") from error

@@ -92,6 +92,11 @@ class PointsTable:
             if keys is None or name in keys
         )
 
+    def page(self, tx: Transaction, first_id: int, last_id: int, size: int) -> int:
+        """Up to which chunk after `first_id` there are so many bytes of values; at most `last_id`."""
+        row = tx.execute(sql.CHUNK_AFTER_BYTES, (first_id, last_id, size)).fetchone()
+        return last_id if row is None else int(row[0])
+
     def columns(self, tx: Transaction, run_id: RunId, attempt: int) -> Mapping[str, Column]:
         """All metrics of an attempt, in the order logged."""
         rows = tx.execute(sql.CHUNKS_OF_RUN, (run_id, attempt)).fetchall()

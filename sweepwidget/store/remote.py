@@ -139,8 +139,11 @@ class RemoteStore:
         return list(self._call("sweeps"))
 
     def changes(self, sweep_id: SweepId, cursor: Cursor, keys: Collection[str] | None = None) -> Changes:
-        changes: Changes = self._call("changes", sweep_id=sweep_id, cursor=cursor, keys=keys)
-        return changes
+        pages: list[Changes] = []
+        while not pages or pages[-1].more:
+            pages.append(self._call("changes", sweep_id=sweep_id, cursor=cursor, keys=keys))
+            cursor = pages[-1].cursor
+        return pages[0] if len(pages) == 1 else _joined(pages)
 
     def stop(self, run_ids: Collection[RunId], reason: str, state: RunState = RunState.stopped) -> None:
         self._call("stop", run_ids=run_ids, reason=reason, state=state)
@@ -394,6 +397,17 @@ class RemoteStore:
 
 _bells: dict[str, list[Callable[[], None]]] = {}
 """By hub and sweep: several store objects of one process ring the same bells."""
+
+
+def _joined(pages: Sequence[Changes]) -> Changes:
+    """As if it had come at once: of what changed between two pages, the later."""
+    return Changes(
+        pages[-1].cursor,
+        next((page.sweep for page in reversed(pages) if page.sweep is not None), None),
+        tuple({run.id: run for page in pages for run in page.runs}.values()),
+        tuple({agent.id: agent for page in pages for agent in page.agents}.values()),
+        tuple(chunk for page in pages for chunk in page.chunks),
+    )
 
 
 def _body(verb: str, args: Mapping[str, Any]) -> bytes:

@@ -71,6 +71,8 @@ log = logging.getLogger(__name__)
 PENDING, RUNNING, CRASHED, KILLED = RunState.pending, RunState.running, RunState.crashed, RunState.killed
 NO_MORE = -1
 """The allowance of a crew that was sent home: a run that is given back does not bring it back."""
+PAGE_RUNS, PAGE_BYTES = 2000, 4 << 20
+"""Runs and bytes of values of a page of changes, about."""
 PLAIN = 0
 """The number of the ledger for runs without a sweep."""
 
@@ -155,26 +157,41 @@ class SqlStore(ABC):
             rows = tx.execute(sql.ALL_SWEEPS).fetchall()
         return [sweep_of(row) for row in rows]
 
-    def changes(self, sweep_id: SweepId, cursor: Cursor, keys: Collection[str] | None = None) -> Changes:
+    def changes(
+        self, sweep_id: SweepId, cursor: Cursor, keys: Collection[str] | None = None, in_pages: bool = False
+    ) -> Changes:
+        """`in_pages`: no more at once than is good for a message; all runs come before the points."""
         chunks: Iterable[Chunk] = ()
         with self._read as tx:
             n = self._number(tx, sweep_id)
-            version, changed, chunk = tx.execute(sql.VERSION, (n,)).fetchone()
-            if version == cursor.version:
+            newest, changed, chunk = tx.execute(sql.VERSION, (n,)).fetchone()
+            if newest == cursor.version and chunk <= cursor.chunk:
                 return Changes(cursor)
-            runs = tx.execute(sql.RUNS_AFTER, (n, cursor.version)).fetchall()
-            agents = tx.execute(sql.AGENTS_AFTER, (n, cursor.version)).fetchall()
-            if chunk > cursor.chunk and (keys is None or keys):
+            version = self._page_of_runs(tx, n, cursor, newest) if in_pages else newest
+            runs = tx.execute(sql.RUNS_BETWEEN, (n, cursor.version, version)).fetchall()
+            agents = tx.execute(sql.AGENTS_BETWEEN, (n, cursor.version, version)).fetchall()
+            until = chunk
+            if version < newest:
+                until = cursor.chunk
+            elif chunk > cursor.chunk and (keys is None or keys):
                 base = n << sql.SPAN
-                chunks = self._points.between(tx, base + cursor.chunk, base + chunk, keys)
-            sweep = self._sweep(tx, n) if changed > cursor.version else None
+                if in_pages:
+                    until = self._points.page(tx, base + cursor.chunk, base + chunk, PAGE_BYTES) - base
+                chunks = self._points.between(tx, base + cursor.chunk, base + until, keys)
+            sweep = self._sweep(tx, n) if cursor.version < changed <= version else None
         return Changes(
-            Cursor(version, chunk),
+            Cursor(version, until),
             sweep,
             tuple([run_of(row, sweep_id) for row in runs]),
             tuple([agent_of(row, sweep_id) for row in agents]),
             tuple(chunks),
+            more=version < newest or until < chunk,
         )
+
+    def _page_of_runs(self, tx: Transaction, n: int, cursor: Cursor, newest: int) -> int:
+        """The version up to which a page of runs goes: what was written together is read together."""
+        row = tx.execute(sql.NEXT_PAGE, (n, cursor.version, PAGE_RUNS - 1)).fetchone()
+        return newest if row is None else int(row[0])
 
     def stop(self, run_ids: Collection[RunId], reason: str, state: RunState = RunState.stopped) -> None:
         if state not in (RunState.stopped, KILLED):

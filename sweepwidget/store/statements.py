@@ -109,7 +109,8 @@ RUN = RUNS + "WHERE id = ?"
 SWEEP_OF_RUN = "SELECT sweep FROM run WHERE id = ?"
 OPEN_RUN = "SELECT state, attempt, offsets, summary, stop_state, deleted FROM run WHERE id = ?"
 RUN_OF_REQUEST = RUNS + "WHERE request = ? AND agent_id = ?"
-RUNS_AFTER = RUNS + "WHERE sweep = ? AND version > ? ORDER BY version, number"
+RUNS_BETWEEN = RUNS + "WHERE sweep = ? AND version > ? AND version <= ? ORDER BY version, number"
+NEXT_PAGE = "SELECT version FROM run WHERE sweep = ? AND version > ? ORDER BY version LIMIT 1 OFFSET ?"
 RUNS_OF_SWEEP = RUNS + "WHERE sweep = ? AND deleted = 0 ORDER BY number"
 PLAIN_RUNS = RUNS + "WHERE sweep = 0 AND deleted = 0 ORDER BY number DESC"
 HELD = """SELECT id, attempt, offsets, summary, stop_state, deleted FROM run
@@ -146,7 +147,7 @@ JOIN = f"""INSERT INTO agent ({AGENT_COLUMNS}, ttl, since, until, version) VALUE
     ON CONFLICT (id) DO UPDATE SET gone = 0, waiting = excluded.waiting, wanted = excluded.wanted, ttl = excluded.ttl,
     since = excluded.since, until = excluded.until, version = excluded.version WHERE agent.sweep = excluded.sweep"""
 AGENTS = f"SELECT {AGENT_COLUMNS}, lost FROM agent "
-AGENTS_AFTER = AGENTS + "WHERE sweep = ? AND version > ? ORDER BY version"
+AGENTS_BETWEEN = AGENTS + "WHERE sweep = ? AND version > ? AND version <= ? ORDER BY version"
 AGENTS_OF_SWEEP = AGENTS + "WHERE sweep = ? ORDER BY started_at, id"
 LIVING = "SELECT id, process, ttl, since, until FROM agent WHERE sweep = ? AND gone = 0"
 CLAIMED = """UPDATE agent SET waiting = 0, wanted = ?, gone = 0, lost = '[]', since = ?, until = ttl + ?,
@@ -182,6 +183,8 @@ ADD_CHUNK = """INSERT INTO chunk (id, run_id, attempt, metrics, first_step, n, s
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 CHUNKS_BETWEEN = """SELECT id, run_id, attempt, metrics, first_step, n, steps, vals FROM chunk
     WHERE id > ? AND id <= ? ORDER BY id"""
+CHUNK_AFTER_BYTES = """SELECT id FROM (SELECT id, SUM(LENGTH(vals)) OVER (ORDER BY id) AS size FROM chunk
+    WHERE id > ? AND id <= ?) AS sized WHERE size >= ? ORDER BY id LIMIT 1"""
 CHUNKS_OF_RUN = """SELECT metrics, first_step, n, steps, vals FROM chunk
     WHERE run_id = ? AND attempt = ? ORDER BY id"""
 RECORDS_OF_RUN = """SELECT records FROM chunk WHERE run_id = ? AND attempt = ? AND records IS NOT NULL ORDER BY id"""

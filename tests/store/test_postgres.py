@@ -964,7 +964,7 @@ def test_hot_statements_use_their_indexes(opened, server):
     """No statement that runs per trial or per look reads a whole table."""
     opened()
     statements = [sql.LOCK_SWEEP, sql.LOCK_OF_RUN, sql.LOCK_OF_AGENT, sql.RUN_OF_REQUEST, sql.CLAIM, sql.CLAIMED, sql.HELD,
-                  sql.OPEN_RUN, sql.CLOSE, sql.RUNS_AFTER, sql.AGENTS_AFTER, sql.CHUNKS_BETWEEN, sql.TOLD, sql.BEAT,
+                  sql.OPEN_RUN, sql.CLOSE, sql.RUNS_BETWEEN, sql.AGENTS_BETWEEN, sql.NEXT_PAGE, sql.CHUNKS_BETWEEN, sql.TOLD, sql.BEAT,
                   sql.CHUNKS_OF_RUN, sql.RECORDS_OF_RUN, sql.LIVING, sql.STOP_WAITING, sql.ALLOWANCE]  # fmt: skip
     with psycopg.connect(server.local_url(), cursor_factory=psycopg.RawCursor) as connection:
         connection.execute("SET plan_cache_mode = force_generic_plan")

@@ -38,7 +38,7 @@ from sweepwidget.model import (
     SweepState,
 )
 from sweepwidget.process import this_process
-from sweepwidget.store import hubclient, news, open_store
+from sweepwidget.store import hubclient, news, open_store, sql
 from sweepwidget.store.pieces import halves
 from sweepwidget.store.remote import RemoteStore
 from sweepwidget.store.spool import TIMESTAMP, Spool, leftovers
@@ -105,6 +105,40 @@ def test_the_open_internet_is_warned_of(tmp_path):
     with pytest.warns(UserWarning, match="hub.example.org is reached without encryption"):
         RemoteStore(make_link("http://hub.example.org", "s", TOKEN), tmp_path)
     RemoteStore(make_link("https://hub.example.org", "s", TOKEN), tmp_path)
+
+
+# -- large sweeps ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keys", [None, ["loss"], []])
+def test_a_large_sweep_comes_in_pages(far, hub, relay, monkeypatch, keys):
+    """A hub sends some runs and points at a time; whoever asks for changes gets them all, as from the store itself."""
+    monkeypatch.setattr(sql, "PAGE_RUNS", 3)
+    monkeypatch.setattr(sql, "PAGE_BYTES", 100)
+    world, behind = _new_world(far), hub.behind.open()
+    runs = [world.begin(f"agent {i} of {world.sweep_id}") for i in range(8)]
+    middle = behind.changes(world.sweep_id, Cursor()).cursor
+    for start in range(0, 40, 10):
+        for run in runs:
+            far.log(points(run, start, start + 10, summary={"loss": start}))
+    world.finish(runs[0])
+    for cursor in (Cursor(), middle):
+        relay.seen.clear()
+        whole, paged = behind.changes(world.sweep_id, cursor, keys), far.changes(world.sweep_id, cursor, keys)
+        assert (whole.cursor, whole.sweep, False) == (paged.cursor, paged.sweep, paged.more)
+        assert whole.runs == paged.runs
+        assert whole.agents == paged.agents
+        assert _values(whole) == _values(paged)
+        assert len(relay.seen) > 2
+    page = behind.changes(world.sweep_id, Cursor(), keys, in_pages=True)
+    assert (True, 3) >= (page.more, len(page.runs))
+    assert not far.changes(world.sweep_id, whole.cursor, keys)
+
+
+def _values(changes):
+    return [
+        (chunk.run_id, chunk.key, chunk.column.steps.tolist(), chunk.column.values.tolist()) for chunk in changes.chunks
+    ]
 
 
 # -- each call counts once ------------------------------------------------------------------------------------------

@@ -647,7 +647,7 @@ def test_hot_statements_use_their_indexes(opened, path):
     from sweepwidget.store import statements as sql
 
     statements = [sql.LOCK_SWEEP, sql.LOCK_OF_RUN, sql.LOCK_OF_AGENT, sql.RUN_OF_REQUEST, sql.CLAIM, sql.CLAIMED, sql.HELD,
-                  sql.OPEN_RUN, sql.CLOSE, sql.RUNS_AFTER, sql.AGENTS_AFTER, sql.CHUNKS_BETWEEN, sql.TOLD, sql.BEAT,
+                  sql.OPEN_RUN, sql.CLOSE, sql.RUNS_BETWEEN, sql.AGENTS_BETWEEN, sql.NEXT_PAGE, sql.CHUNKS_BETWEEN, sql.TOLD, sql.BEAT,
                   sql.CHUNKS_OF_RUN, sql.RECORDS_OF_RUN, sql.LIVING, sql.STOP_WAITING]  # fmt: skip
     for statement in statements:
         plan = store._connection.execute(f"EXPLAIN QUERY PLAN {statement}", (0,) * statement.count("?")).fetchall()
