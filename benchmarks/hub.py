@@ -109,14 +109,14 @@ def crowd(runs_each: int = RUNS) -> list[Row]:
         agents = [subprocess.Popen(argv, env=environment(), stdout=subprocess.PIPE) for _ in range(PROCESSES)]
         took = [second for agent in agents for second in json.loads(agent.communicate()[0])]
         seconds, cpu_s = time.perf_counter() - begun, sum(process.cpu_times()[:2]) - before
-        runs = store.runs(sweep_id)
+        runs = [run for run in store.runs(sweep_id) if run.ended]  # some more were suggested ahead
         kept = sum(len(store.columns(run.id)["loss"]) for run in runs)
         expected = sum(int(POINTS * (0.5 + run.config["x"])) for run in runs)
         assert len({run.id for run in runs}) == PROCESSES * AGENTS * runs_each
     p50, p95 = map(float, 1e3 * np.percentile(took, [50, 95]))
     note = f"64 agents of ours, 100 points/s each, on the hub's cores; load {os.getloadavg()[0]:.0f}"
     return [
-        Row("claim through a hub, p95", p95, "ms", aim="≤ 50 ms", reached=p95 <= 50, note=f"{note}; median {p50:.3g}"),
+        Row("claim, p95, 64 agents of ours beside the hub", p95, "ms", aim="≤ 50 ms", reached=p95 <= 50, note=f"{note}; median {p50:.3g}"),
         Row("points lost of 64 agents behind a hub", expected - kept, f"of {expected:,}", "", None, "0", expected == kept, note),
         Row("points per second of 64 agents through a hub", expected / seconds, "/s", note=note),
         Row("what they cost the hub", cpu_s / seconds, "cores", note=note),
@@ -204,7 +204,7 @@ def claims(agents: int = 64, seconds: float = 10.0) -> list[Row]:
     seen = raw("working", agents, seconds)
     p50, p95 = seen.percentiles("claim", 50, 95)
     note = f"{agents} agents, 100 rows/s each; median {p50:.3g} ms; {seen.note}"
-    return [Row("claim through a hub, p95", p95, "ms", aim="≤ 50 ms", reached=p95 <= 50, note=note)]
+    return [Row("claim, p95, 64 agents elsewhere", p95, "ms", aim="≤ 50 ms", reached=p95 <= 50, note=note)]
 
 
 # -- what a point costs ----------------------------------------------------------------------------------------------

@@ -125,10 +125,11 @@ def points(share: float) -> list[Row]:
                 store.log(Points(run.id, 1, "", start, start + batch, {"loss": column(steps, values)}))
             took.append((time.process_time() - begun) / each)
         grown = _memory() - before
-        size = sum(file.stat().st_size for file in folder.glob("sweeps.db*"))
         read = np.median([timed(lambda run=run: store.columns(run.id)) for run in growing.runs[:: max(1, n // 20)]])
         tenth = max(1, n // 10)
         picture = _first_picture(store, growing.sweep_id)
+        store.close()  # moves the write-ahead log into the file
+        size = (folder / "sweeps.db").stat().st_size
     note = f"{n * each:,} points, {n} runs"
     return [
         Row("points taken by one store", 1 / float(np.mean(took)), "/s computed", note=note),
@@ -261,7 +262,7 @@ def _not_once(told: Sequence[str], known: Sequence[str], wanted: int) -> tuple[f
 
 def agents(share: float) -> list[Row]:
     """64 agents behind one hub."""
-    return [row for row in hub.crowd(max(1, int(8 * share))) if "lost" in row.what or "claim" in row.what]
+    return [row for row in hub.crowd(max(2, int(8 * share))) if "lost" in row.what or "claim" in row.what]
 
 
 def _flat(what: str, ratio: float, note: str) -> Row:
