@@ -21,7 +21,8 @@ WRITE_S, WRITE_BYTES_S = 30.0, 100_000
 CONNECTIONS = 4096
 """At most, and never more than half of the files that this process may open."""
 REQUESTS_S, BURST = 10_000.0, 20_000.0
-"""Requests of one token per second, on average and at once. All agents of a sweep may share a token."""
+"""Requests of one token per second, on average and at once. All agents of a sweep may share a token, and a run that ends at
+once takes two: this is more than a hub can answer, and still a bound for who does nothing but ask."""
 BAD_TOKENS, BAD_TOKENS_S = 10, 60.0
 """So many wrong tokens of one address in so many seconds are answered 401, further ones 429."""
 AGENTS = 1000

@@ -19,7 +19,7 @@ THREADS = 4
 STUCK_S = 0.01
 """If no call was begun for so long while some wait, another thread is woken."""
 TOGETHER_S = 0.002
-"""An answer waits at most so long, and the call that follows it, for others to travel with."""
+"""Answers are collected for so long, and for the call that is in progress then."""
 
 
 class Workers:

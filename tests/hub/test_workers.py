@@ -1,0 +1,87 @@
+"""The threads of a hub: calls get their own answers, and none waits for one that is stuck."""
+
+import asyncio
+import threading
+
+import pytest
+
+from sweepwidget.hub.workers import THREADS, Workers
+from sweepwidget.loop import spawn
+
+
+@pytest.fixture
+def workers():
+    made = Workers()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def gate():
+    """What stuck calls wait for; it is open when the test is over."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def on_loop(coroutine):
+    return spawn(coroutine).result(10)
+
+
+def test_each_call_gets_its_own_answer(workers):
+    """Or its own error, whatever becomes of its neighbours; a few threads serve them all."""
+    threads = set()
+
+    def work(i):
+        threads.add(threading.current_thread())
+        if i % 3 == 0:
+            raise KeyError(i)
+        return i
+
+    async def ask():
+        return await asyncio.gather(*[workers.do(lambda i=i: work(i)) for i in range(300)], return_exceptions=True)
+
+    answers = on_loop(ask())
+    assert [repr(KeyError(i)) if i % 3 == 0 else repr(i) for i in range(300)] == [repr(answer) for answer in answers]
+    assert len(threads) <= THREADS
+
+
+def test_a_call_that_is_stuck_keeps_nobody_waiting(workers, gate):
+    """Others are answered meanwhile, until all threads are stuck; then they wait, and are answered all the same."""
+
+    async def ask():
+        stuck = [asyncio.ensure_future(workers.do(gate.wait)) for _ in range(THREADS - 1)]
+        assert "done" == await workers.do(lambda: "done")
+        stuck.append(asyncio.ensure_future(workers.do(gate.wait)))
+        late = asyncio.ensure_future(workers.do(lambda: "late"))
+        assert not any(call.done() for call in stuck)
+        gate.set()
+        return [*await asyncio.gather(*stuck), await late]
+
+    assert [*[True] * THREADS, "late"] == on_loop(ask())
+
+
+def test_a_call_that_nobody_waits_for_is_not_made(workers, gate):
+    """If it was given up before a thread had time for it."""
+    made = []
+
+    async def ask():
+        stuck = [asyncio.ensure_future(workers.do(gate.wait)) for _ in range(THREADS)]
+        given_up = asyncio.ensure_future(workers.do(lambda: made.append("given up")))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        gate.set()
+        await asyncio.gather(*stuck)
+        await workers.do(lambda: made.append("asked"))
+
+    on_loop(ask())
+    assert ["asked"] == made
+
+
+def test_after_the_end_calls_are_refused(workers):
+    """At once, also those that come later."""
+    assert 1 == on_loop(workers.do(lambda: 1))
+    workers.close()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="shutdown"):
+            on_loop(workers.do(lambda: 1))
