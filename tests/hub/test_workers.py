@@ -51,6 +51,7 @@ def test_a_call_that_is_stuck_keeps_nobody_waiting(workers, gate):
 
     async def ask():
         stuck = [asyncio.ensure_future(workers.do(gate.wait)) for _ in range(THREADS - 1)]
+        await asyncio.sleep(0)  # they come first
         assert "done" == await workers.do(lambda: "done")
         stuck.append(asyncio.ensure_future(workers.do(gate.wait)))
         late = asyncio.ensure_future(workers.do(lambda: "late"))
