@@ -1,7 +1,7 @@
 """How much it holds: runs in a sweep, points and sweeps in a store, processes on one file, agents behind one hub.
 
-`python -m benchmarks load` measures a tenth of each in two to three minutes; `python -m benchmarks.load full` all of it, and
-`python -m benchmarks.load 0.02 processes` some parts at any size. Each part runs in a process of its own, so that the
+`python -m benchmarks load` measures a tenth of each in two to three minutes; `python -m benchmarks load full` all of it, and
+`python -m benchmarks load 0.02 processes` some parts at any size. Each part runs in a process of its own, so that the
 memory it reports is its own.
 """
 
@@ -274,19 +274,12 @@ PARTS: Mapping[str, Callable[[float], list[Row]]] = {
 }
 
 
-def main(share: float = QUICK, parts: Sequence[str] = tuple(PARTS)) -> list[Row]:
+def main() -> list[Row]:
+    given = sys.argv[1:]
+    sized = [float(one.replace("full", "1")) for one in given if one not in PARTS]
+    share, parts = sized[0] if sized else QUICK, [one for one in given if one in PARTS] or PARTS
     rows = []
     for name in parts:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as own:
-            found = own.submit(PARTS[name], share).result()
-        for row in found:
-            judged = {True: "reached", False: "NOT reached", None: ""}[row.reached]
-            print(f"{row.what}: {row.value:,.4g} {row.unit} {row.aim} {judged} ({row.note})", flush=True)
-        rows += found
+            rows += own.submit(PARTS[name], share).result()
     return rows
-
-
-if __name__ == "__main__":
-    sized = [argument for argument in sys.argv[1:] if argument not in PARTS]
-    shares = {"full": 1.0} | {size: float(size) for size in sized if size != "full"}
-    main(shares[sized[0]] if sized else QUICK, [name for name in sys.argv[1:] if name in PARTS] or tuple(PARTS))
