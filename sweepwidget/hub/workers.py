@@ -19,15 +19,17 @@ THREADS = 4
 STUCK_S = 0.01
 """If no call was begun for so long while some wait, another thread is woken."""
 TOGETHER_S = 0.002
-"""Answers are collected for so long, and for the call that is in progress then."""
+"""Answers are collected for so long; if the next call is stuck then, until somebody looks."""
 
 
 class Workers:
-    """Lives on the loop, as who calls `do` does; only `_waiting` and `_begun` are touched by the threads."""
+    """Lives on the loop, as who calls `do` does; the threads touch only `_waiting`, `_answers` and `_begun`."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(THREADS, "sweepwidget-hub")
         self._waiting: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
+        self._answers: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        """On their way back."""
         self._begun = 0
         """Calls that threads have taken up so far."""
         self._awake = 0
@@ -66,6 +68,7 @@ class Workers:
 
     def _look(self, loop: asyncio.AbstractEventLoop, begun: int) -> None:
         self._looking = False
+        self._answer()
         if not self._waiting:
             return
         if self._begun == begun and self._awake < THREADS:
@@ -73,23 +76,20 @@ class Workers:
         if self._waiting:
             self._look_later(loop)
 
-    def _answer(self, answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
-        for answer in answers:
-            _tell(*answer)
+    def _answer(self) -> None:
+        while self._answers:
+            _tell(*self._answers.popleft())
 
-    def _rest(
-        self, loop: asyncio.AbstractEventLoop, answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]]
-    ) -> None:
+    def _rest(self, loop: asyncio.AbstractEventLoop) -> None:
         """A thread found nothing more to do."""
         self._awake -= 1
-        self._answer(answers)
+        self._answer()
         if self._waiting and not self._awake:
             self._wake(loop)
 
     # -- in a thread --------------------------------------------------------------------------------------------
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         since = time.monotonic()
         while True:
             try:
@@ -98,11 +98,11 @@ class Workers:
                 break
             self._begun += 1
             if not answer.cancelled():
-                answers.append((answer, *_outcome(work)))
+                self._answers.append((answer, *_outcome(work)))
             if time.monotonic() - since > TOGETHER_S:
-                loop.call_soon_threadsafe(self._answer, answers)
-                answers, since = [], time.monotonic()
-        loop.call_soon_threadsafe(self._rest, loop, answers)
+                loop.call_soon_threadsafe(self._answer)
+                since = time.monotonic()
+        loop.call_soon_threadsafe(self._rest, loop)
 
 
 def _outcome(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:

@@ -62,6 +62,23 @@ def test_a_call_that_is_stuck_keeps_nobody_waiting(workers, gate):
     assert [*[True] * THREADS, "late"] == on_loop(ask())
 
 
+def test_an_answer_does_not_wait_for_the_next_call(workers, gate):
+    """If that is stuck, what came before it is told all the same."""
+
+    async def ask():
+        go = threading.Event()
+        calls = (go.wait, lambda: "before", gate.wait)
+        _, before, stuck = [asyncio.ensure_future(workers.do(call)) for call in calls]
+        await asyncio.sleep(0)
+        go.set()  # one thread finds them all
+        assert "before" == await before
+        assert not stuck.done()
+        gate.set()
+        return await stuck
+
+    assert on_loop(ask())
+
+
 def test_a_call_that_nobody_waits_for_is_not_made(workers, gate):
     """If it was given up before a thread had time for it."""
     made = []
