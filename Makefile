@@ -3,6 +3,7 @@
 #   make demo     a real sweep on real data, in under a minute
 #   make test     every test (quick: the fast ones; lint: style, types, import floors)
 #   make browser  the dashboard in a real JupyterLab, driven by Chromium
+#   make compat   the tests on other Pythons and other Jupyters: ROWS="colab lowest", PYTHONS=/where/more/interpreters/are
 #   make chaos    kill something every second: SECONDS=600 SEED=7 (any seed, if none is given)
 #   make bench    everything measured beside its peers, into benchmarks/RESULTS.md: ONLY="trials log" (those, if given)
 #   make audit    known holes in what we depend on, of Python and of the front end (asks their public lists)
@@ -12,7 +13,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test quick chaos lint format notebooks screenshots bench browser chromium postgresql audit js wheel clean help
+.PHONY: demo test quick compat chaos lint format notebooks screenshots bench browser chromium postgresql audit js wheel clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -57,6 +58,9 @@ postgresql:
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null \
 	  || { apt-get update -q && apt-get install -y -q --no-install-recommends postgresql; }
 
+compat: $(VENV)/.test
+	$(BIN)/python tests/compat.py $(ROWS)
+
 chaos: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python -m faults.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
@@ -81,7 +85,7 @@ bench: $(VENV)/.bench $(VENV)/.browser
 	$(BIN)/python -m benchmarks $(ONLY)
 
 clean:
-	rm -rf $(VENV) build dist sweepwidget-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-compat build dist sweepwidget-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # -- set-up: each stamp says that a group of packages is installed ------------------------------------------------------
 
