@@ -657,10 +657,36 @@ def test_frozen_agent_keeps_its_program():
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a program without a known group is found through /proc")
+def test_an_agent_killed_before_it_could_name_the_group(tmp_path):
+    """Its program is at work already, with a worker: both are found by their mark."""
+    pids = [tmp_path / "leader", tmp_path / "worker"]
+    script = f"sh -c 'echo $$ > {pids[1]}.new; mv {pids[1]}.new {pids[1]}; sleep 60' & echo $$ > {pids[0]}.new; mv {pids[0]}.new {pids[0]}; wait"
+    deadly = f"""
+import time
+from pathlib import Path
+from sweepwidget.backends.sentinel import Sentinel
+
+def guard(self, group):
+    while not all(Path(name).exists() for name in {list(map(str, pids))!r}):
+        time.sleep(0.005)
+    os.kill(os.getpid(), 9)
+
+Sentinel.guard = guard
+agent()
+"""
+    code = AGENT.format(script=script, rest=deadly, run=f"{tmp_path.name}-{os.getpid()}:1")
+    agent = subprocess.run([sys.executable, "-c", code], timeout=60)
+    assert -signal.SIGKILL == agent.returncode
+    for file in pids:
+        wait_until_gone(int(file.read_text()))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="a program without a known group is found through /proc")
 def test_agents_killed_while_they_start_a_program():
-    """An agent killed between starting its program and naming the group leaves nothing behind either."""
+    """Whenever that is, nothing is left behind."""
     mark = f"test-{os.getpid()}-{time.monotonic_ns()}"
-    for kill_after_ms in range(24):
+    for kill_after_ms in range(0, 24, 3):
         rest = "print(1, 2, 3, sep='\\n', flush=True); agent()"
         process, _ = start_agent(f"sleep 60; : {mark}", rest, run=f"{mark}:{kill_after_ms}")
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,5 +1,8 @@
 """What training functions were told, in files that the store never sees: one per run and attempt, a line per row that `log()`
 has returned from. `SOURCE` is the same for notebooks, scripts and programs, which have nothing of this folder.
+
+A fault that is to hit a run in its middle must not depend on who is faster: the run of the cell HOLD says when it is half done
+and goes on when it is told to.
 """
 
 from __future__ import annotations
@@ -23,21 +26,26 @@ def train():
         run.log({"i": i, "loss": 1.0 / (i + 1)})
         os.write(told, f"{os.getpid()} {i}\\n".encode())
         time.sleep(PAUSE)
+        if run.config["cell"] == HOLD and i == ROWS // 2:
+            open(f"{LEDGER}.held", "w").close()
+            while not os.path.exists(f"{LEDGER}.go"):
+                time.sleep(0.005)
     os.close(told)
 """
 
 
 @frozen
 class Ledger:
-    """The folder of a sweep's ledger, and how long its runs are."""
+    """The folder of a sweep's ledger, how long its runs are, and which one is held."""
 
     folder: Path
     rows: int = 12
     pause_s: float = 0.002
+    hold: int | None = None
 
     def source(self, **more: Any) -> str:
         """Python text that defines `train` (and these names)."""
-        names = {"LEDGER": str(self.folder), "ROWS": self.rows, "PAUSE": self.pause_s, **more}
+        names = {"LEDGER": str(self.folder), "ROWS": self.rows, "PAUSE": self.pause_s, "HOLD": self.hold, **more}
         return "".join(f"{name} = {value!r}\n" for name, value in names.items()) + SOURCE
 
     def training(self) -> Callable[[], None]:
@@ -45,6 +53,15 @@ class Ledger:
         names: dict[str, Any] = {}
         exec(self.source(), names)
         return names["train"]
+
+    @property
+    def held(self) -> bool:
+        """Whether the run has come to its middle and waits there."""
+        return self.folder.with_suffix(".held").exists()
+
+    def go(self) -> None:
+        """Let it go on, and every later attempt at it."""
+        self.folder.with_suffix(".go").touch()
 
     def told(self) -> Told:
         """All that was logged until now."""

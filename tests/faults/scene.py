@@ -77,9 +77,9 @@ class Scene:
         self.sweep = self.wandb.sweep({"method": "grid", "parameters": space, **config})
         return self.sweep
 
-    def last(self, rows: int, pause_s: float = 0.002) -> None:
-        """How long runs are from now on, for those who begin from now on."""
-        self.ledger = evolve(self.ledger, rows=rows, pause_s=pause_s)
+    def last(self, rows: int, pause_s: float = 0.002, hold: int | None = None) -> None:
+        """How long runs are from now on, for those who begin from now on, and the run of which cell is held in its middle."""
+        self.ledger = evolve(self.ledger, rows=rows, pause_s=pause_s, hold=hold)
 
     # -- who works ------------------------------------------------------------------------------------------------
 
@@ -164,7 +164,9 @@ class Scene:
     # -- what came of it ------------------------------------------------------------------------------------------
 
     def at_work(self) -> bool:
-        """Somebody is in the first half of a run."""
+        """Somebody is in the first half of a run; if one is to be held, in the middle of that."""
+        if self.ledger.hold is not None:
+            return self.ledger.held
         return any(0 < len(rows) <= self.ledger.rows // 2 for rows in self.ledger.told().values())
 
     def finish(self, **options: Any) -> None:

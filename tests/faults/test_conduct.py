@@ -57,7 +57,8 @@ def test_whatever_a_function_does_the_sweep_goes_on(scene, backend):
     script = scene.script(SCRIPT.format(sweep=scene.sweep, deeds=list(DEEDS.values()), backend=backend))
     status = script.wait(60)
     print((scene.folder / "output").read_text())
-    states = {list(DEEDS)[run.config["cell"]]: run.state.value for run in scene.store.runs(scene.sweep)}
+    ended = {list(DEEDS)[run.config["cell"]]: run for run in scene.store.runs(scene.sweep)}
+    states = {deed: run.state.value for deed, run in ended.items()}
     assert states == {
         **dict.fromkeys(DEEDS, "finished"),
         "raises what is no Exception": "failed",
@@ -65,7 +66,7 @@ def test_whatever_a_function_does_the_sweep_goes_on(scene, backend):
         "interrupts itself": "killed",
         "swallows the order to stop": {"thread": "finished", "kernel": "killed"}[backend],  # a kernel is interrupted
     }
-    assert 0 == status
+    assert (3, 0) == (ended["exits"].exit_code, status)
 
 
 def test_a_function_that_ends_its_process_costs_its_run_alone(scene):

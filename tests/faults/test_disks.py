@@ -36,7 +36,7 @@ def disk(tmp_path):
 @pytest.fixture
 def small_scene(wandb, disk, tmp_path):
     """A sweep whose store is on it."""
-    made = Scene(wandb, str(disk / "sweeps.db"), tmp_path)
+    made = Scene(wandb, str(disk / "sweeps.db"), tmp_path, cells=2)
     made.create()
     yield made
     made.close()
@@ -44,9 +44,12 @@ def small_scene(wandb, disk, tmp_path):
 
 
 def outage_ends(scene, agent, end):
-    """The agent goes on while the disk refuses, and when it no longer does, all is there."""
+    """The agent goes on while the disk refuses, and when it no longer does, all is there. A page has room for a hundred rows,
+    so the spool's last one is full before long.
+    """
+    scene.ledger.go()
     rows = sum(map(len, scene.ledger.told().values()))
-    until(lambda: sum(map(len, scene.ledger.told().values())) > rows + 20)
+    until(lambda: sum(map(len, scene.ledger.told().values())) > rows + 250)
     assert agent.is_alive()
     end()
     agent.join(60)
@@ -57,7 +60,7 @@ def outage_ends(scene, agent, end):
 
 def test_a_disk_that_fills_up_under_a_sweep(small_scene, disk):
     """Training goes on; when there is room again, no point is missing."""
-    small_scene.last(rows=60, pause_s=0.02)
+    small_scene.last(rows=600, hold=0)
     agent = small_scene.victim(victims.agent, small_scene.part())
     until(small_scene.at_work)
     ballast = disk / "ballast"

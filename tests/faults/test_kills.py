@@ -6,10 +6,12 @@ and workers of clusters: test_signals.py, tests/backends. Everybody at once: tes
 
 import contextlib
 import sqlite3
+import time
 
 import pytest
 
 from sweepwidget.model import RunState, SweepId
+from sweepwidget.participant import LEASE_S
 from sweepwidget.store import statements
 
 from . import victims
@@ -24,11 +26,13 @@ LIFE = ["JOIN", "TAKE_LEASE", "ADD_RUN", "CLAIMED", "LOGGED_SUMMARY", "CLOSE", "
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("statement", LIFE)
 def test_an_agent_dies_at_any_point(any_scene, statement, moment):
-    """The next who comes does what is left: each run once, with every point."""
+    """The next who comes does what is left, and does not wait for a lease to lapse: each run once, with every point."""
     any_scene.last(rows=12, pause_s=0.03 if statement == "LOGGED_SUMMARY" else 0.002)  # shipped every 0.2 s
     any_scene.struck(victims.agent, FailPoint(statement, moment))
     any_scene.last(rows=12)
+    began = time.monotonic()
     any_scene.finish()
+    assert time.monotonic() - began < LEASE_S / 2
     any_scene.check()
 
 
@@ -56,6 +60,10 @@ def test_a_sweep_is_made_whole_or_not_at_all(any_scene, moment):
     any_scene.struck(victims.creator, FailPoint("ADD_LEDGER", moment))
     made = [sweep for sweep in store.sweeps() if sweep.id != any_scene.sweep]
     assert (1 if moment == "after the commit" else 0) == len(made)
+    with store._read as tx:  # what is half there, no verb would show
+        assert {any_scene.sweep, *(sweep.id for sweep in made)} == {
+            n for (n,) in tx.execute(statements.SWEEP_IDS).fetchall()
+        }
     for sweep in made:
         assert [] == list(store.runs(sweep.id))
     any_scene.finish()

@@ -39,16 +39,13 @@ def program_agent(scene):
 @pytest.mark.parametrize("backend", ["thread", "kernel"])
 def test_a_notebook_that_is_killed(scene, backend, signum):
     """Its kernel agents go with it, whoever comes next does the rest: its run a second time, the finished ones no more."""
-    scene.last(rows=60, pause_s=0.01)
+    scene.last(rows=12, hold=1)
     pid = notebook(scene, backend)
-    finished = until(lambda: {run.id for run in scene.store.runs(scene.sweep) if run.ended})
-    until(scene.at_work)
     kill(pid, signum)
     until(lambda: not left(), 10)
+    scene.ledger.go()
     scene.finish()
-    runs = scene.store.runs(scene.sweep)
-    assert {1} == {run.attempt for run in runs if run.id in finished}
-    assert 1 == sum(run.attempt == 2 for run in runs)
+    assert [1, 2, 1, 1] == [run.attempt for run in scene.store.runs(scene.sweep)]
     scene.check()
 
 
@@ -68,11 +65,11 @@ def test_a_notebook_that_is_interrupted(scene, backend):
 @pytest.mark.parametrize(("signum", "state"), [(KILL, "crashed"), (TERM, "killed"), (INT, "killed")])
 def test_a_kernel_agent_that_is_signalled(scene, signum, state):
     """Its run has ended, and says so; the notebook's agent goes on in another kernel."""
-    scene.last(rows=60, pause_s=0.01)
+    scene.last(rows=12, hold=0)
     parent = notebook(scene, "kernel")
-    worker = {pid for rows in scene.ledger.told().values() for pid, _ in rows}
-    assert parent not in worker
-    kill(worker.pop(), signum)
+    (worker,) = {pid for rows in scene.ledger.told().values() for pid, _ in rows}
+    assert parent != worker
+    kill(worker, signum)
     until(lambda: scene.store.sweep(scene.sweep).state.value == "FINISHED", 60)
     states = [run.state.value for run in scene.store.runs(scene.sweep)]
     assert (state, "finished") == (states[0], states[-1])
@@ -83,11 +80,11 @@ def test_a_kernel_agent_that_is_signalled(scene, signum, state):
 def test_a_programs_agent_that_is_signalled(scene, signum):
     """Its program ends with it; a run whose agent was killed outright is done again, one that was interrupted is killed."""
     scene.create(program="train.py")
-    scene.last(rows=60, pause_s=0.01)
+    scene.last(rows=12, hold=0)
     pid = program_agent(scene)
     kill(pid, signum)
     until(lambda: not left(), 15)
-    scene.last(rows=12)
+    scene.ledger.go()
     scene.finish()
     scene.check({"finished"} if signum == KILL else {"finished", "killed"})
 
@@ -95,7 +92,7 @@ def test_a_programs_agent_that_is_signalled(scene, signum):
 @pytest.mark.parametrize("signum", [TERM, INT])
 def test_a_hub_that_is_told_to_end(scene, signum):
     """It goes within seconds, and agents wait for the next one (SIGKILL: test_kills.py)."""
-    scene.last(rows=60, pause_s=0.01)
+    scene.last(rows=12, hold=0)
     hub = scene.process(sys.executable, "-m", "sweepwidget", "hub", "--port", str(scene.port))
     link = scene.link()
     until(lambda: psutil.Process(hub.pid).net_connections(), 30)
@@ -105,6 +102,7 @@ def test_a_hub_that_is_told_to_end(scene, signum):
     began = time.monotonic()
     assert 0 == hub.wait(10)
     assert time.monotonic() - began < 5
+    scene.ledger.go()
     scene.hub()
     assert agents.wait(30)
     assert {1} == {run.attempt for run in scene.store.runs(scene.sweep)}

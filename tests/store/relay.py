@@ -21,8 +21,12 @@ class Relay:
     def __init__(self, port: int) -> None:
         self._upstream = port
         self.faults: deque[Fault] = deque()
+        self.choose: Callable[[str], Fault] = lambda verb: None
+        """The fault that a call of a verb meets when none is planned."""
         self.seen: list[tuple[str, int]] = []
         """(verb, bytes) of every call that came."""
+        self.met: list[tuple[str, Fault]] = []
+        """(verb, fault) of every call that met one."""
         self.limit: int | None = None
         """Bytes of a body; larger ones are refused with 413, as nginx does."""
         self._late: list[tuple[int, Callable[[], Any]]] = []
@@ -87,7 +91,9 @@ class Relay:
         verb = path.rpartition("/")[2]
         with self._lock:
             self.seen.append((verb, len(body)))
-            fault = self.faults.popleft() if self.faults and verb != "wait" else None
+            fault = None if verb == "wait" else self.faults.popleft() if self.faults else self.choose(verb)
+            if fault is not None:
+                self.met.append((verb, fault))
             due = [send for n, send in self._late if n <= 1]
             self._late = [(n - 1, send) for n, send in self._late if n > 1]
         for send in due:

@@ -861,13 +861,15 @@ def test_agents_outlast_the_server(own_server, child, how):
     every run ends once with all its points."""
     agents = child(
         """
-        import sys, time
+        import os, sys, time
         import sweepwidget as wandb
         wandb.use_store(sys.argv[1])
         def train():
             run = wandb.init()
             for step in range(60):
                 run.log({"loss": step})
+                if step == 20:
+                    os.write(1, f"in the middle of {run.config['x']}\\n".encode())
                 time.sleep(0.01)
         sweep_id = wandb.sweep({"method": "grid", "parameters": {"x": {"values": list(range(8))}}})
         print(sweep_id, flush=True)
@@ -880,8 +882,9 @@ def test_agents_outlast_the_server(own_server, child, how):
     while " " in line:
         line = agents.line()
     sweep_id = SweepId(line)
-    for pause in (0.2, 0.8):
-        time.sleep(0.5)
+    for pause, cell in ((0.2, 1), (0.8, 5)):
+        while agents.line() != f"in the middle of {cell}":
+            pass
         if how == "a backend killed":
             own_server.kill_backends()
         else:

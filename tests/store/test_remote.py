@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from hypothesis import HealthCheck, example, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from sweepwidget import errors
 from sweepwidget.columns import column
@@ -164,8 +164,23 @@ def insist(action):
     raise AssertionError("never came through")
 
 
+@pytest.mark.parametrize("late", range(1, 5))
+def test_an_order_that_was_given_up_undoes_no_later_one(far, hub, relay, late):
+    """It was lost, sent again, held back and given up; then it was given anew, and another after it. Now it arrives."""
+    name = SweepId(f"late-{next(_names)}")
+    far.create_sweep(Sweep(name, OWN, S.RUNNING))
+    relay.plan(["lost call", late])
+    with pytest.raises(errors.StoreUnavailable):
+        far.set_state(name, S.PAUSED, "for a while")
+    for state in (S.PAUSED, S.RUNNING):
+        far.set_state(name, state)
+    for _ in range(late):
+        assert S.RUNNING is far.sweep(name).state
+    relay.deliver_late_ones()
+    assert S.RUNNING is hub.behind.open().sweep(name).state
+
+
 @given(faults=st.lists(FAULTS, max_size=60))
-@example(faults=[*[None] * 12, "lost call", 3])  # an order was given up, given anew, and arrived after a later one
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_call_counts_once(far, hub, relay, monkeypatch, faults):
     """Whatever is lost, repeated, delayed or torn on the way, the store is as if nothing had been."""
@@ -693,10 +708,10 @@ def test_agents_outlast_their_hub(tmp_path, child, monkeypatch):
             hub.line()
         else:
             hub.process.send_signal(signal.SIGSTOP)
-            threading.Event().wait(0.7)
+            threading.Event().wait(2.0)
             hub.process.send_signal(signal.SIGCONT)
     for agent in agents:
-        assert float(agent.result()[-1]) < 0.3
+        assert float(agent.result()[-1]) < 1.0  # half of what the longest outage lasts
     runs = behind.runs(SWEEP)
     assert [(i, R.finished, 1) for i in range(6)] == sorted((run.config["a"], run.state, run.attempt) for run in runs)
     for run in runs:

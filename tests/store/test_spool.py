@@ -396,8 +396,10 @@ def test_memory_is_bounded_and_freed(folder, monkeypatch):
     spool = Spool(folder, "r", 1)
     for step in range(1000):
         spool.append(step, step + 0.0, {"x": 1.0})
+        assert spool.undelivered <= 10_000
     kept = take_all(spool)
     n = len(rows_of(kept))
+    assert 100 < n < 1000
     assert (spool.lost, n + spool.lost) == (1000 - n, 1000)
     assert [step for step, _, _ in rows_of(kept)] == list(range(n))
     for step in range(n, n + 10):

@@ -291,6 +291,36 @@ def test_a_claim_costs_the_same_however_many_runs_wait(opened, path):
     assert [] == [step for *_, step in plan if "INDEX" not in step and "SCALAR" not in step]
 
 
+def test_another_that_makes_the_store_just_now_is_waited_for(path):
+    """SQLite itself does not wait for it before there is a write-ahead log."""
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        refused = threading.Event()
+
+        class Impatient(sqlite3.Connection):
+            def execute(self, *statement):
+                try:
+                    return super().execute(*statement)
+                except sqlite3.OperationalError:
+                    refused.set()
+                    raise
+
+        made = []
+        with pytest.MonkeyPatch.context() as patch:
+            connect = sqlite3.connect
+            patch.setattr(sqlite3, "connect", lambda *given, **options: connect(*given, factory=Impatient, **options))
+            thread = threading.Thread(target=lambda: made.append(SqliteStore(path)))
+            thread.start()
+            assert refused.wait(20)
+            assert not made
+            other.execute("COMMIT")
+            thread.join(20)
+    (store,) = made
+    assert [] == store.sweeps()
+    store.close()
+
+
 CLAIMER = """
     import sys, time, uuid
     from sweepwidget.model import Agent, AgentId, Outcome, RunState, SweepId
