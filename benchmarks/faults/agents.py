@@ -10,11 +10,14 @@ from typing import Any
 
 from ..measure import Row
 from .crowd import Crowd, Worker, until
+from .ledger import ENDED
 from .sides import ATTEMPTS, OPTUNA, OURS, opened, unavailable
 from .verdict import DONE, Verdict, judge, unfinished
 
 WORKERS = 4
 PAUSE_S = 0.1, 0.4
+WORKING_S = 5.0
+"""The longest time that the next kill waits for somebody to have got something done."""
 PEERS = {
     "Optuna SQLite": "sweepwidget SQLite",
     "Optuna SQLite, heartbeat + retry": "sweepwidget SQLite",
@@ -65,10 +68,13 @@ def measured(name: str, kills: int, patience_s: float, seed: int = 1) -> Verdict
         with Crowd(side.role, side.part, WORKERS) as crowd:
             until(lambda: all(worker.at_work_on for worker in crowd.living))
             for _ in range(kills):
+                ended = _ended(crowd)
                 time.sleep(chance.uniform(*PAUSE_S))  # the schedule
+                until(lambda ended=ended: _ended(crowd) > ended, WORKING_S)
                 crowd.kill(_victim(crowd, chance))
                 crowd.add()
-            until(lambda: _all_done(side, crowd), patience_s, every_s=0.25)
+            if side.retries:
+                until(lambda: _all_done(side, crowd), patience_s, every_s=0.25)
             side.stop()
             crowd.end(patience_s)
             return judge(crowd.books, crowd.killed, side.states(), time.monotonic())
@@ -84,6 +90,10 @@ def _victim(crowd: Crowd, chance: random.Random) -> Worker:
 def _may_be_hit(worker: Worker) -> bool:
     line = worker.at_work_on
     return line is not None and line.attempt < ATTEMPTS
+
+
+def _ended(crowd: Crowd) -> int:
+    return sum(line.what == ENDED for book in crowd.books.values() for line in book)
 
 
 def _all_done(side: Any, crowd: Crowd) -> bool:

@@ -18,7 +18,7 @@ from .sides import Ours, opened
 from .verdict import judge, run_again
 
 RAY = "Ray Tune's driver: 4 of 33 finished trials ran again (documented in the issue, not run here)"
-TRIAL_S = 0.05
+TRIAL_S, WORKING_S = 0.05, 0.3
 
 
 def rows(kills: int, patience_s: float) -> list[Row]:
@@ -39,6 +39,7 @@ def _rows_of(who: str, side: Ours, kills: int, patience_s: float) -> list[Row]:
     with Crowd(side.role, part, 1 if "only" in who else 3) as crowd:
         until(lambda: all(worker.at_work_on for worker in crowd.living))
         for _ in range(kills):
+            time.sleep(WORKING_S)  # some runs are finished, and others have begun
             took.append(_resumed(side, crowd, patience_s))
         side.stop()
         crowd.end(patience_s)

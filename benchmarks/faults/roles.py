@@ -19,6 +19,7 @@ from attrs import field, frozen
 from .ledger import BEGAN, ENDED, ERROR, LEFT, ROW, Ledger
 
 for _name in (
+    "httpx",
     "psycopg",
     "alembic.script",
     "sqlalchemy.dialects.sqlite",

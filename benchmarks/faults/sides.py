@@ -21,7 +21,7 @@ from .. import postgres
 from ..measure import fresh_folder, missing, quiet
 from . import roles
 from .crowd import start, until
-from .verdict import DONE, GIVEN_UP, OTHER, RUNNING
+from .verdict import DONE, GIVEN_UP, OTHER, RUNNING, WAITING
 
 SPACE = {"method": "random", "parameters": {"x": {"min": 0.0, "max": 1.0}}}
 ATTEMPTS = 3
@@ -32,6 +32,8 @@ class Side(Protocol):
     name: str
     role: Callable[..., None]
     part: roles.Part
+    retries: bool
+    """Whether what a dead worker had begun is begun again."""
 
     def states(self) -> Mapping[str, str]:
         """Trial → what the store says of it (see `verdict`)."""
@@ -47,6 +49,7 @@ class Ours:
     """`through_hub` puts a hub on the store, and the workers behind it."""
 
     role = staticmethod(roles.agent)
+    retries = True
 
     def __init__(self, name: str, store: str, folder: Path, through_hub: bool, **config: Any) -> None:
         import sweepwidget
@@ -99,7 +102,7 @@ class Ours:
     def stop(self) -> None:
         import sweepwidget
 
-        sweepwidget.stop(self.sweep)
+        sweepwidget.stop(self.sweep, self.store)
 
     def close(self) -> None:
         if self._hub is not None:
@@ -114,7 +117,7 @@ class Optuna:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        self.name = name
+        self.name, self.retries = name, "retry" in name
         self.part = roles.Part(folder, storage, f"study-{secrets.token_hex(3)}")
         self._study = optuna.create_study(storage=roles.optuna_storage(storage), study_name=self.part.study)
 
@@ -126,7 +129,7 @@ class Optuna:
         for trial in self._study.get_trials(deepcopy=False):
             origin = RetryHeartbeatStaleTrialCallback.retried_trial_number(trial)
             unit = str(trial.number if origin is None else origin)
-            known = {"COMPLETE": DONE, "RUNNING": RUNNING}.get(trial.state.name, OTHER)
+            known = {"COMPLETE": DONE, "RUNNING": RUNNING, "WAITING": WAITING}.get(trial.state.name, OTHER)
             if found.get(unit) != DONE:
                 found[unit] = known
         return found
@@ -136,6 +139,10 @@ class Optuna:
             self._study.enqueue_trial({"x": i / trials})
 
     def stop(self) -> None:
+        """Before, what has been silent for too long is looked for once more: what runs still is stuck indeed."""
+        import optuna
+
+        optuna.storages.fail_stale_trials(self._study)
         (self.part.folder / "stop").touch()
 
     def close(self) -> None:

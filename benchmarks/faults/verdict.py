@@ -10,8 +10,8 @@ from attrs import frozen
 
 from .ledger import BEGAN, ENDED, ERROR, Line
 
-DONE, RUNNING, GIVEN_UP, OTHER = "done", "running", "given up", "other"
-"""What a store says of a trial. Given up: lost as often as the library's rules allow, and said to be."""
+DONE, RUNNING, WAITING, GIVEN_UP, OTHER = "done", "running", "waiting", "given up", "other"
+"""What a store says of a trial. Waiting: whoever comes next will do it. Given up: lost as often as the library's rules allow, and said to be."""
 
 Books = Mapping[str, Sequence[Line]]
 """Worker → its ledger."""
