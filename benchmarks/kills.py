@@ -1,8 +1,8 @@
 """What faults cost: processes are killed, frozen and cut off, ours beside the peers', and ledgers outside every store judge.
 
-python -m benchmarks.kills                            all of it, in about three minutes on a quiet machine
-python -m benchmarks.kills agents --kills 1000        some of it, longer
-python -m benchmarks.kills --record                   as long as the aims say: hours
+python -m benchmarks kills                            all of it, in about three minutes on a quiet machine
+python -m benchmarks kills agents --kills 1000        some of it, longer
+python -m benchmarks kills --record                   as long as the aims say: hours
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from attrs import evolve, fields_dict, frozen
 
 from .faults import agents, controllers, creations, executions, logged_rows, outages, requeues, suspends
-from .measure import Row, table
+from .measure import Row
 
 
 @frozen
@@ -69,21 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Row]:
     for kind in kinds:
         print(f"\n### {kind}\n", flush=True)
         rows += KINDS[kind](sizes)
-    print()
-    table(["", "sweepwidget", "peer", "", "aim", "reached"], [_cells(row) for row in rows])
     return rows
-
-
-def _cells(row: Row) -> list[object]:
-    theirs = "" if row.peer_value is None else row.peer_value
-    return [
-        row.what,
-        f"{row.value:.3g} {row.unit}",
-        row.peer,
-        theirs,
-        row.aim,
-        {True: "yes", False: "NO"}.get(row.reached, ""),
-    ]
 
 
 def _asked(arguments: Sequence[str]) -> tuple[Sequence[str], Sizes]:

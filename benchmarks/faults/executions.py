@@ -2,74 +2,92 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from ..measure import Row
 from .crowd import Crowd, until
-from .ledger import BEGAN
+from .ledger import BEGAN, ERROR
 from .sides import opened, unavailable
 from .verdict import DONE
 
 AGENTS = 16
 TRIAL_S = 0.02
-PEER = "Optuna SQLite"
+OURS, PEER = "sweepwidget SQLite", "Optuna SQLite"
+
+
+@frozen
+class Count:
+    executions: int
+    runs: int
+    """That were executed at all."""
+    wanted: int
+    errors: int
+    out_of_time: bool
+    """Not all was done when patience ended: what is missing might have come."""
+
+    @property
+    def wrong(self) -> int:
+        missing = 0 if self.out_of_time else max(0, self.wanted - self.runs)
+        return self.executions - self.runs + max(0, self.runs - self.wanted) + missing
+
+    def __str__(self) -> str:
+        words = f"{self.executions} executions of {self.runs} runs"
+        words += f", {self.errors} workers ended by an exception" * bool(self.errors)
+        return words + ", out of time" * self.out_of_time
 
 
 def rows(runs: int, patience_s: float) -> list[Row]:
+    with_peer = [
+        (f"{runs} enqueued runs not executed exactly once, {AGENTS} agents", runs, {}, {}),
+        (f"runs beyond or short of a cap of {runs}, {AGENTS} agents", 0, {"run_cap": runs}, {"cap": runs}),
+    ]
     found = []
-    for what, config, options, cap in (
-        (f"executions beyond one of each of {runs} enqueued runs, {AGENTS} agents", {}, {}, {}),
-        (f"runs begun beyond a cap of {runs}, {AGENTS} agents", {"run_cap": runs}, {}, {"cap": runs}),
-        (f"runs begun beyond count={runs}, {AGENTS} agents of one call", {}, {"agents": AGENTS, "count": runs}, None),
-    ):
-        enqueued = runs if "enqueued" in what else 0
-        mine = _executed("sweepwidget SQLite", runs, enqueued, patience_s, options, config)
-        why = "" if cap is None else unavailable(PEER)
-        theirs = None if cap is None or why else _executed(PEER, runs, enqueued, patience_s, cap, {})
-        print(
-            f"{what}: sweepwidget {mine[0]:+d} ({mine[1]})"
-            + (f", {PEER} {theirs[0]:+d} ({theirs[1]})" if theirs else "")
-        )
-        note = "; ".join(filter(None, (mine[1], theirs and f"peer: {theirs[1]}", why)))
-        peer = "" if cap is None else PEER
-        exact = mine[0] == 0
-        found.append(Row(what, abs(mine[0]), "runs", peer, theirs and abs(theirs[0]), "0", exact, note))
-    return found
+    for what, enqueued, config, cap in with_peer:
+        mine = _executed(OURS, runs, enqueued, patience_s, {}, config)
+        why = unavailable(PEER)
+        theirs = None if why else _executed(PEER, runs, enqueued, patience_s, cap, {})
+        print(f"{what}: {mine.wrong} ({mine}); {PEER} {why or f'{theirs and theirs.wrong} ({theirs})'}", flush=True)
+        note = f"{mine}; peer: {theirs or why}"
+        found.append(_row(what, mine, PEER, theirs and theirs.wrong, note))
+    what = f"runs beyond or short of count={runs}, {AGENTS} agents of one call"
+    mine = _executed(OURS, runs, 0, patience_s, {"agents": AGENTS, "count": runs}, {})
+    print(f"{what}: {mine.wrong} ({mine})")
+    return [*found, _row(what, mine, "", None, str(mine))]
+
+
+def _row(what: str, mine: Count, peer: str, theirs: int | None, note: str) -> Row:
+    wrong = max(mine.wrong, mine.wanted - mine.runs)  # of ours, what is missing is wrong in any case
+    return Row(what, wrong, "runs", peer, theirs, "0", not wrong, note)
 
 
 def _executed(
     name: str, runs: int, enqueued: int, patience_s: float, options: Mapping[str, Any], config: Mapping[str, Any]
-) -> tuple[int, str]:
-    """(executions too many, or if negative too few, in words)."""
+) -> Count:
     with opened(name, **config) as side:
         side.enqueue(enqueued)
-        crowd = Crowd(
-            side.role, evolve(side.part, trial_s=TRIAL_S, options=options), 1 if "agents" in options else AGENTS
-        )
-        with crowd:
+        part = evolve(side.part, trial_s=TRIAL_S, options=options)
+        with Crowd(side.role, part, 1 if "agents" in options else AGENTS) as crowd:
+            in_time = True
             if enqueued:
-                until(
-                    lambda: _done(side, enqueued) or not any(one.process.is_alive() for one in crowd.living), patience_s
-                )
+                in_time = until(lambda: _over(side, crowd, enqueued), patience_s, every_s=0.1)
                 side.stop()
             late = crowd.end(patience_s)
-        begun = [line for book in crowd.books.values() for line in book if line.what == BEGAN]
-        if enqueued:  # in order: what was enqueued has the first numbers
-            first = set(list(side.states())[:enqueued])
-            begun = [line for line in begun if line.unit in first]
-        units = {line.unit for line in begun}
-        errors = sum(line.what == "error" for book in crowd.books.values() for line in book)
-        words = f"{len(begun)} executions of {len(units)} runs" + f", {errors} workers ended by an exception" * bool(
-            errors
-        )
-        return len(begun) - runs, words + f", {late} never went home" * bool(late)
+        lines = [line for book in crowd.books.values() for line in book]
+        states = side.states()
+        begun = [line.unit for line in lines if line.what == BEGAN]
+        if enqueued:  # they have the first numbers; what the search chose afterwards is not asked about
+            first = set(list(states)[:enqueued])
+            begun = [unit for unit in begun if unit in first]
+        errors = sum(line.what == ERROR for line in lines)
+        return Count(len(begun), len(set(begun)), runs, errors, bool(late) or not in_time)
 
 
-def _done(side: Any, enqueued: int) -> bool:
-    states = list(side.states().values())[:enqueued]
-    time.sleep(0.1)  # reading them all costs the workers time
-    return all(state == DONE for state in states)
+def _over(side: Any, crowd: Crowd, enqueued: int) -> bool:
+    return _all_done(side.states(), enqueued) or not any(worker.process.is_alive() for worker in crowd.living)
+
+
+def _all_done(states: Mapping[str, str], enqueued: int) -> bool:
+    return all(state == DONE for state in list(states.values())[:enqueued])
