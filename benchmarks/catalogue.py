@@ -33,6 +33,7 @@ BENCHMARKS = {
     "kernels": Benchmark("kernels", "Kernel agents", "agents"),
     "hub": Benchmark("hub", "Agents behind one hub", "agents"),
     "postgres": Benchmark("postgres", "Many agents on one PostgreSQL server", "agents"),
+    "kills": Benchmark("kills", "Killed, frozen, cut off", "faults"),
     "load": Benchmark("load", "What a sweep, a store and a hub hold", "faults"),
     "dashboard": Benchmark("dashboard", "In JupyterLab and Chromium", "dashboard"),
     "feed": Benchmark("feed", "The kernel's side", "dashboard"),
