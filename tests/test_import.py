@@ -1,6 +1,7 @@
 """Importing sweepwidget: what it loads, and what it leaves alone."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -10,7 +11,9 @@ HEAVY = ["sklearn", "scipy", "plotly", "pandas", "httpx", "IPython", "ipywidgets
 
 
 def in_a_fresh_python(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # What this process has imported may have edited its environment: the fresh one must not inherit that, and hide it.
+    env = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH", "SYSTEMROOT") if name in os.environ}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     assert "" == done.stderr
     return done.stdout
 

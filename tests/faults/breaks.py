@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
+from types import SimpleNamespace
 from typing import Any
 
 from attrs import evolve
 
-from sweepwidget.store import statements
+from sweepwidget.store import spool, sql, sqlite, statements
 from sweepwidget.store.sql import SqlStore
 
 
@@ -36,7 +38,61 @@ def lease_after_the_claim() -> None:
     statements.CLAIMED = statements.CLAIMED.replace("until = ttl + ?", "until = 9e15 + ?")
 
 
-BREAKS = {made.__name__: made for made in (no_request_id, no_fence, lease_after_the_claim)}
+def the_dead_are_not_seen() -> None:
+    """An agent whose process is gone keeps its run until its lease has lapsed."""
+    sql.is_alive = lambda process: None
+
+
+def what_the_dead_logged_is_left() -> None:
+    """Nobody looks into the spool of an attempt that is given back."""
+    sql.spool = SimpleNamespace(**{**vars(sql.spool), "leftovers": lambda *of: []})
+
+
+def every_attempt_is_the_first() -> None:
+    """A run that waits again is not counted on."""
+    statements.WAIT_AGAIN = statements.WAIT_AGAIN.replace("attempt = attempt + 1, ", "")
+
+
+def leases_by_the_wall_clock() -> None:
+    """Leases are timed by a clock that can be set."""
+    sqlite.SqliteStore._clock = lambda self, tx: time.time()
+
+
+def no_self_freeze_rule() -> None:
+    """Whoever was frozen itself takes everybody's run away when it wakes."""
+    sql.abs = lambda number: 0.0
+
+
+def the_disk_refuses_and_rows_are_dropped() -> None:
+    """Nothing waits in memory."""
+    spool.Spool._wait = lambda self, data, error: True
+
+
+def late_orders_count() -> None:
+    """A hub does not heed what was given up."""
+    from sweepwidget.hub.answers import Answers
+
+    async def heedless(self: Any, key: Any) -> None:
+        pass
+
+    Answers.give_up = heedless
+
+
+BREAKS = {
+    made.__name__: made
+    for made in (
+        no_request_id,
+        no_fence,
+        lease_after_the_claim,
+        the_dead_are_not_seen,
+        what_the_dead_logged_is_left,
+        every_attempt_is_the_first,
+        leases_by_the_wall_clock,
+        no_self_freeze_rule,
+        the_disk_refuses_and_rows_are_dropped,
+        late_orders_count,
+    )
+}
 
 if _wanted := os.environ.get("FAULTS_BREAK"):
     BREAKS[_wanted]()

@@ -16,6 +16,13 @@ NOTICED_BY = {
     "no_request_id": "test_kills.py::test_a_hub_dies_at_any_point[CLAIMED-after the commit]",
     "no_fence": "test_freezes.py::test_a_zombie_that_wakes_amid_the_next_attempt[sqlite]",
     "lease_after_the_claim": "test_freezes.py::test_a_zombie_is_fenced_out[sqlite-CLAIMED]",
+    "the_dead_are_not_seen": "test_kills.py::test_an_agent_dies_at_any_point[sqlite-CLAIMED-after the commit]",
+    "what_the_dead_logged_is_left": "test_kills.py::test_an_agent_dies_at_any_point[sqlite-CLOSE-before the commit]",
+    "every_attempt_is_the_first": "test_kills.py::test_an_agent_dies_at_any_point[sqlite-LOGGED_SUMMARY-after the commit]",
+    "leases_by_the_wall_clock": "test_freezes.py::test_a_clock_that_is_set[1]",
+    "no_self_freeze_rule": "test_freezes.py::test_a_machine_that_sleeps",
+    "the_disk_refuses_and_rows_are_dropped": "test_disks.py::test_a_disk_that_fills_up_under_a_sweep",
+    "late_orders_count": "../store/test_remote.py::test_an_order_that_was_given_up_undoes_no_later_one[3]",
 }
 
 
@@ -32,10 +39,10 @@ def trials(tmp_path_factory):
 
 def _try(broken, folder):
     test = str(TESTS / "faults" / NOTICED_BY[broken])
-    options = ["-q", "-p", "no:cacheprovider", "--timeout=15", f"--basetemp={folder / 'run'}"]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "faults.breaks", "--timeout=15", f"--basetemp={folder / 'run'}"]
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, test],
-        env={**os.environ, "FAULTS_BREAK": broken, "PYTHONPATH": str(TESTS.parent)},
+        env={**os.environ, "FAULTS_BREAK": broken, "PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent, TESTS)))},
         cwd=TESTS.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -11,6 +11,7 @@ import pytest
 
 import sweepwidget
 from sweepwidget.links import parse_link
+from sweepwidget.store import open_store
 from sweepwidget.wire import CONTENT_TYPE, TOKEN_HEADER, VERBS
 
 PACKAGE = Path(sweepwidget.__file__).parent
@@ -28,20 +29,25 @@ class Trap:
 
 @pytest.mark.slow
 def test_nothing_from_outside_is_unpickled(scene, tmp_path):
-    """Neither what comes to a hub nor what lies where spools and outcomes are kept."""
+    """Neither what comes to a hub nor what lies where spools and outcomes are kept, here and behind a hub."""
     trace = tmp_path / "stepped in"
     trap = pickle.dumps(Trap(trace))
-    link = parse_link(scene.hub())
+    whole = scene.hub()
+    link, far = parse_link(whole), open_store(whole)
     with httpx.Client(trust_env=False, headers={TOKEN_HEADER: link.token}) as client:
         for verb in sorted(VERBS):
             for kind in (CONTENT_TYPE, "application/octet-stream"):
                 answer = client.post(f"{link.base}/v1/{verb}", content=trap, headers={"Content-Type": kind})
                 assert 400 <= answer.status_code < 500
-    spool = scene.store.folder / "spool"
-    spool.mkdir(parents=True, exist_ok=True)
-    laid = [spool / name for name in ("abcdefgh.1.spool", "abcdefgh.1.outcome", "abcdefgh.1.1.spool")]
+    laid = []
+    for folder in (scene.store.folder, far.folder):
+        (folder / "spool").mkdir(parents=True, exist_ok=True)
+        names = ("abcdefgh.1.spool", "abcdefgh.1.outcome", "abcdefgh.1.1.spool")
+        laid += [folder / "spool" / name for name in names]
     for file in laid:
         file.write_bytes(trap)
+    scene.wandb.agent(whole, function=scene.ledger.training(), count=2)
+    far.close()
     scene.finish()
     for file in laid:
         file.unlink(missing_ok=True)
