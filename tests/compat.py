@@ -70,7 +70,8 @@ class Row:
         """pytest's. Pinned packages may warn of what came after them; we may not, and the newest may not."""
         if not self.pins:
             return self.tests
-        later = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+        # ResourceWarning: jupyter_client 7.4 leaves a context of its own to the garbage collector
+        later = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning", "ResourceWarning")
         filters = ["error", *(f"default::{name}" for name in later), *(rf"error::{name}:sweepwidget" for name in later)]
         return (*self.tests, "-o", "filterwarnings=" + "\n".join(filters))
 

@@ -161,6 +161,11 @@ class Kernel:
         """What the ■ button does."""
         self.manager.interrupt_kernel()
 
+    def accept(self) -> None:
+        """Wait until a kernel whose cell has just failed takes cells again: those that come at once it aborts."""
+        while self.run("").status == "aborted":
+            pass
+
     def _listen(self, end: float) -> None:
         try:
             message = self.client.get_iopub_msg(timeout=max(end - time.monotonic(), 0.01))
