@@ -95,6 +95,7 @@ class Kernel:
         self.client.wait_for_ready(timeout=60)
         self._heard: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._replies: dict[str, dict[str, Any]] = {}
+        self._aborting = False
         self.run(f"__import__('os').chdir({self.folder.name!r})")
 
     def __enter__(self) -> Kernel:  # noqa: PYI034
@@ -107,7 +108,9 @@ class Kernel:
         self.folder.cleanup()
 
     def run(self, code: str, timeout: float = 30) -> Cell:
-        """Execute and wait for the end."""
+        """Execute and wait for the end. A kernel whose cell has just failed aborts what comes at once: it is waited for."""
+        while self._aborting:
+            self.finish(self.start(""))
         return self.finish(self.start(code), timeout)
 
     def start(self, code: str) -> str:
@@ -119,7 +122,9 @@ class Kernel:
         end = time.monotonic() + timeout
         while not _idle(self._heard[cell]):
             self._listen(end)
-        return Cell(self._heard[cell], self.reply(cell, end - time.monotonic()))
+        ended = Cell(self._heard[cell], self.reply(cell, end - time.monotonic()))
+        self._aborting = ended.status != "ok"
+        return ended
 
     def wait_for(self, cell: str, text: str, timeout: float = 30) -> None:
         """Wait until a started cell has printed (or displayed, or sent) `text`."""
@@ -160,11 +165,6 @@ class Kernel:
     def interrupt(self) -> None:
         """What the ■ button does."""
         self.manager.interrupt_kernel()
-
-    def accept(self) -> None:
-        """Wait until a kernel whose cell has just failed takes cells again: those that come at once it aborts."""
-        while self.run("").status == "aborted":
-            pass
 
     def _listen(self, end: float) -> None:
         try:

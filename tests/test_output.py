@@ -432,7 +432,8 @@ def test_a_forked_child_writes_to_the_same_log(log):
             os._exit(0)
         assert os.waitpid(pid, 0) == (pid, 0)
     log.close()
-    assert sorted(log.path.read_text().splitlines()) == ["child", "parent"]
+    text = log.path.read_text()  # lines of two processes may meet: a print writes its end of line by itself
+    assert (1, 1) == (text.count("child"), text.count("parent"))
 
 
 def test_a_print_costs_little(log):

@@ -121,7 +121,6 @@ def test_interrupt_is_a_keyboard_interrupt(kernel, click):
     kernel.interrupt()
     assert kernel.finish(cell, timeout=10).error.startswith("KeyboardInterrupt")
     assert kernel.finish(queued).status == "aborted"
-    kernel.accept()
     assert kernel.run("print('usable', order)").stdout == "usable []\n"
     cell = block(kernel, "pump_while(lambda: not said('again'))")
     click("again")
@@ -233,7 +232,6 @@ pump_while(lambda: not (said("go") and len(ticks) >= 20))
         cell = block(kernel, "pump_while(lambda: True)")
         kernel.interrupt()
         assert kernel.finish(cell).error.startswith("KeyboardInterrupt")
-        kernel.accept()
         assert kernel.run("await asyncio.sleep(0.05); print(task.done(), task.cancel())").stdout == "False True\n"
 
 
