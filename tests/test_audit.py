@@ -181,9 +181,9 @@ MAY_PUT_TOGETHER = {
     # Numbers of our own, and NORMAL or FULL.
     ("store/sqlite.py", "SqliteStore._migrate", "f'PRAGMA application_id = {APPLICATION_ID}'"),
     ("store/sqlite.py", "SqliteStore._migrate", "f'PRAGMA user_version = {len(sql.MIGRATIONS)}'"),
-    ("store/sqlite.py", "SqliteStore._open", "f'PRAGMA page_size = {_PAGE}'"),
-    ("store/sqlite.py", "SqliteStore._open", "f'PRAGMA synchronous = {self._synchronous}'"),
-    ("store/sqlite.py", "SqliteStore._open", "f'PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES * (1 if self._steers else 2)}'"),
+    ("store/sqlite.py", "SqliteStore._open_to_write", "f'PRAGMA page_size = {_PAGE}'"),
+    ("store/sqlite.py", "SqliteStore._open_to_write", "f'PRAGMA synchronous = {self._synchronous}'"),
+    ("store/sqlite.py", "SqliteStore._open_to_write", "f'PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES * (1 if self._steers else 2)}'"),
     ("store/sqlite.py", "SqliteStore._steers_now", "f'PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}'"),
     # The schema of a store's URL: postgres_address.py lets letters, digits and '_' through.
     ("store/postgres_schema.py", "_make", "f'CREATE SCHEMA \"{schema}\"'.encode()"),
