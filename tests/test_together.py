@@ -21,6 +21,9 @@ import sweepwidget as wandb
 
 def train():
     run = wandb.init()
+    open(f"{{STAGE}}/{{WHO}}", "w").close()
+    while len(os.listdir(STAGE)) < 5:  # however long it takes them to start, each gets its share
+        time.sleep(0.02)
     for i in range({STEPS}):
         run.log({{"i": i, "who": WHO}})
         time.sleep(0.05)
@@ -42,11 +45,15 @@ class Scene:
     def __init__(self, folder):
         self.folder, self.store = folder, str(folder / "sweeps.db")
         self.ends = {}
+        (folder / "stage").mkdir()
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB_", "SWEEPWIDGET_"))}
+
+    def training(self, number):
+        return f"WHO, STAGE = {number}, {str(self.folder / 'stage')!r}\n{TRAIN}"
 
     def notebook(self, number, sweep, more=""):
         kernel = Kernel(SWEEPWIDGET_STORE=self.store)
-        kernel.run(f"WHO = {number}\n{TRAIN}")
+        kernel.run(self.training(number))
         kernel.start(AGENT.format(sweep=sweep, more=more))
 
         def end():
@@ -70,7 +77,7 @@ class Scene:
 
     def script(self, number, code, **options):
         path = self.folder / f"script{number}.py"
-        path.write_text(f"WHO = {number}\n{TRAIN}\n{textwrap.dedent(code)}")
+        path.write_text(f"{self.training(number)}\n{textwrap.dedent(code)}")
         return self.process(number, sys.executable, str(path), **options)
 
     def kill(self, number):
@@ -98,7 +105,7 @@ def until(condition, timeout_s=120.0):
 
 def start_all(wandb, scene):
     """The sweep, with everybody at work on it."""
-    (scene.folder / "train.py").write_text(f"WHO = {PROGRAM}\n{TRAIN}\ntrain()\n")
+    (scene.folder / "train.py").write_text(f"{scene.training(PROGRAM)}\ntrain()\n")
     sweep = wandb.sweep(
         {"method": "grid", "program": "train.py", "parameters": {"cell": {"values": list(range(CELLS))}}}
     )
@@ -116,6 +123,11 @@ def shares(wandb, sweep):
     """How many runs each participant has ended."""
     runs = wandb.Api().sweep(sweep).runs
     return Counter(int(run.summary["who"]) for run in runs if run.state == "finished")
+
+
+def once_more(wandb, sweep):
+    """The runs that lost an agent, and have not ended yet."""
+    return [run for run in wandb.Api().sweep(sweep).runs if run.attempt > 1 and run.state != "finished"]
 
 
 def check(wandb, sweep):
@@ -147,5 +159,6 @@ def test_any_of_them_may_be_killed(wandb, scene):
         scene.kill(victim)
         done = shares(wandb, sweep)[REMOTE]
         until(lambda done=done: shares(wandb, sweep)[REMOTE] > done)
+        until(lambda: not once_more(wandb, sweep))  # a run that loses three agents would be given up
     until(lambda: wandb.Api().sweep(sweep).state == "FINISHED")
     check(wandb, sweep)
