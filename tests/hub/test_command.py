@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -84,12 +85,15 @@ def test_it_serves_until_it_is_told_to_end(serve, signum, capsys):
 
 def test_links_outlive_it(serve):
     """A hub that was killed and started anew knows its links, and keeps the one in its file."""
-    hub = serve("--token-file", "link.txt")
+    with socket.socket() as free:  # nobody else's who looks for one from 8477 on
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    hub = serve("--token-file", "link.txt", "--port", port)
     hub.process.stderr.readline()
     link = Path("link.txt").read_text()
     hub.process.kill()
     hub.process.communicate()
-    again = serve("--token-file", "link.txt", "--port", hub.base.rpartition(":")[2])
+    again = serve("--token-file", "link.txt", "--port", port)
     caller = caller_of(link)
     assert [] == list(caller.call("sweeps"))
     caller.http.close()
