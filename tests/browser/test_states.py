@@ -268,10 +268,19 @@ def test_when_something_fails(notebook):
     for cell in range(1, 6):
         lab.run(cell)
     look = look_in_lab(lab)
+    _labels_name_what_is_in_their_own_dashboard(lab, [dashboard_of(lab, cell) for cell in (3, 4, 5)])
     _runs_fail(dashboard_of(lab, 3), look)
     _controller_fails(lab, dashboard_of(lab, 4), look)
     _agent_dies(lab, dashboard_of(lab, 5), look)
     look.done()
+
+
+def _labels_name_what_is_in_their_own_dashboard(lab: Notebook, roots: list[Any]) -> None:
+    for root in roots:
+        root.locator("label[for]").first.wait_for()
+    strays = """() => [...document.querySelectorAll("[data-testid=sw-root] label[for]")].filter(
+        label => label.control?.closest("[data-testid=sw-root]") !== label.closest("[data-testid=sw-root]")).length"""
+    assert 0 == lab.page.evaluate(strays)
 
 
 def _runs_fail(root: Any, look: Look) -> None:

@@ -1,7 +1,7 @@
 /** The sweep is over: what to take away from it, and how to go on. */
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useId } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import { ASIDE_STRINGS } from "../asidestrings";
@@ -10,6 +10,7 @@ import { isCapped } from "../state";
 import { CopyButton } from "../ui/copy";
 import { OrderButton, reasonAgainst } from "../ui/order";
 import { Dropdown } from "../ui/dropdown";
+import { useUniqueId } from "../ui/ids";
 
 const WORDS = ASIDE_STRINGS.finish;
 const MORE = 10;
@@ -53,7 +54,7 @@ function ReportButton({ connection }: { connection: Connection }): VNode {
 }
 
 function Extend({ connection }: { connection: Connection }): VNode {
-  const id = useId();
+  const id = useUniqueId();
   const runs = useSignal(String(MORE));
   const n = Math.round(Number(runs.value));
   return (
@@ -84,7 +85,7 @@ function Extend({ connection }: { connection: Connection }): VNode {
 
 /** A cell to paste: the next sweep is the notebook's, not this dashboard's. */
 function Next({ connection }: { connection: Connection }): VNode {
-  const id = useId();
+  const id = useUniqueId();
   const k = useSignal(String(BEST));
   const code = useSignal("");
   useEffect(() => {

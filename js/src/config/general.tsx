@@ -1,6 +1,5 @@
 /** What a configuration says beside its parameters: how it searches, what for, how long, and what ends a run early. */
 
-import { useId } from "preact/hooks";
 import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import { Segmented } from "../fields/segmented";
@@ -15,6 +14,7 @@ import { at, put, without, type Keys } from "./edit";
 import { dict, isDict, Numeral, type Exact } from "./exact";
 import { FieldInput } from "./fieldinput";
 import { Problems } from "./parameters";
+import { useUniqueId } from "../ui/ids";
 
 const S = PANEL_STRINGS.config;
 
@@ -46,7 +46,7 @@ export function General({ draft, forms, connection }: Props): VNode {
   const doc = draft.doc.value;
   const change = changer(draft);
   const metrics = curvesOf(connection).metrics.value;
-  const listId = useId();
+  const listId = useUniqueId();
   const method = at(doc, ["method"]);
   const metric = at(doc, ["metric"]);
   const goal = at(metric, ["goal"]);

@@ -1,12 +1,12 @@
 /** A run's name, notes and tags. What was typed stays, whatever comes from elsewhere. */
 
 import { useSignal } from "@preact/signals";
-import { useId } from "preact/hooks";
 import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import type { RunDetail } from "../protocol";
 import { ASIDE_STRINGS } from "../asidestrings";
 import { Labels, reasonAgainst, useOrder } from "../ui/order";
+import { useUniqueId } from "../ui/ids";
 
 const WORDS = ASIDE_STRINGS.drawer;
 
@@ -17,7 +17,7 @@ interface Draft {
 }
 
 export function Notes({ connection, detail }: { connection: Connection; detail: RunDetail }): VNode {
-  const id = useId();
+  const id = useUniqueId();
   const draft = useSignal<Draft | null>(null);
   const base = useSignal<Draft>(draftOf(detail));
   const order = useOrder(connection, "update_run");

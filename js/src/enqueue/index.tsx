@@ -1,7 +1,7 @@
 /** A run by hand: one configuration as a form, put at the head of the queue. A dialog in the top layer. */
 
 import { useSignal, useSignalEffect, type Signal } from "@preact/signals";
-import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import { problemsAt } from "../config/check";
@@ -17,6 +17,7 @@ import { configOf } from "../runs/actions";
 import { Icon } from "../ui/icons";
 import { Labels, reasonAgainst, useOrder } from "../ui/order";
 import { configFrom, doubtOf, middle, typedOf, type Typed } from "./form";
+import { useUniqueId } from "../ui/ids";
 
 const S = PANEL_STRINGS.enqueue;
 
@@ -38,7 +39,7 @@ export function Enqueue({ connection }: { connection: Connection }): VNode | nul
 function Form({ connection, start }: { connection: Connection; start: Config }): VNode {
   const { state } = connection;
   const dialog = useRef<HTMLDialogElement>(null);
-  const titleId = useId();
+  const titleId = useUniqueId();
   const infos = state.sweep.value?.parameters ?? [];
   const given = Object.keys(start).length > 0 ? start : startOf(connection, infos);
   const draft = JSON.stringify(start);
@@ -143,7 +144,7 @@ interface FieldProps {
 }
 
 function Field({ info, typed, given, infos, problems }: FieldProps): VNode {
-  const id = useId();
+  const id = useUniqueId();
   const text = typed.value[info.column] ?? "";
   const doubt = doubtOf(text, info);
   const changed = text !== (typedOf(given, infos)[info.column] ?? "");

@@ -1,7 +1,7 @@
 /** One of a few choices, all of them visible: radio buttons that look like one control. */
 
-import { useId } from "preact/hooks";
 import type { VNode } from "preact";
+import { useUniqueId } from "../ui/ids";
 
 interface Props<T extends string> {
   readonly label: string;
@@ -12,7 +12,7 @@ interface Props<T extends string> {
 }
 
 export function Segmented<T extends string>({ label, value, choices, onChoose, disabled = false }: Props<T>): VNode {
-  const name = useId();
+  const name = useUniqueId();
   return (
     <span class="sw-segmented" role="radiogroup" aria-label={label}>
       {choices.map(([choice, text]) => (

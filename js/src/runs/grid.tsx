@@ -4,7 +4,7 @@
  */
 
 import { useComputed, useSignal, useSignalEffect, type ReadonlySignal, type Signal } from "@preact/signals";
-import { useEffect, useId, useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { JSX, VNode } from "preact";
 import type { Connection } from "../connection";
 import { runColor } from "../palette";
@@ -20,6 +20,7 @@ import { metricColumn, specOf, type ColumnSpec } from "./columns";
 import type { Listing } from "./listing";
 import { newSparks, type Sparks } from "./sparks";
 import { scrolledTo, windowOf } from "./window";
+import { useUniqueId } from "../ui/ids";
 
 export const ROW_HEIGHT = 28;
 const WORDS = STRINGS.runs;
@@ -39,7 +40,7 @@ interface GridProps {
 
 export function RunGrid({ connection, listing, columns, onCompare, onFilter, onHelp, narrow }: GridProps): VNode {
   const { state } = connection;
-  const id = useId();
+  const id = useUniqueId();
   const scroller = useRef<HTMLDivElement>(null);
   const table = useRef<HTMLTableElement>(null);
   const box = useSignal({ top: 0, height: 8 * ROW_HEIGHT });

@@ -1,7 +1,6 @@
 /** Above the table: how many, the filter, the columns, what can be done with several. */
 
 import { useComputed, type ReadonlySignal, type Signal } from "@preact/signals";
-import { useId } from "preact/hooks";
 import type { Ref, VNode } from "preact";
 import type { Connection } from "../connection";
 import type { Json } from "../protocol";
@@ -12,6 +11,7 @@ import { Dropdown } from "../ui/dropdown";
 import { Lazy } from "../ui/lazy";
 import { failures } from "./columns";
 import type { Listing } from "./listing";
+import { useUniqueId } from "../ui/ids";
 
 const WORDS = STRINGS.runs;
 
@@ -26,7 +26,7 @@ interface ToolbarProps {
 export function Toolbar({ connection, listing, columns, chosen, filterInput }: ToolbarProps): VNode {
   const { state } = connection;
   state.runs.version.value;
-  const id = useId();
+  const id = useUniqueId();
   const selected = state.selected.value.filter((run) => state.runs.has(run)).length;
   const failed = useComputed(() => {
     state.runs.version.value;

@@ -1,7 +1,6 @@
 /** How agents come and go: the form that starts them, the line that joins from elsewhere, the menu of one. */
 
 import { useSignal } from "@preact/signals";
-import { useId } from "preact/hooks";
 import type { VNode } from "preact";
 import type { Connection } from "../connection";
 import type { AgentRow, Commands } from "../protocol";
@@ -10,6 +9,7 @@ import { STRINGS } from "../strings";
 import { CopyButton } from "../ui/copy";
 import { Labels, reasonAgainst, useOrder } from "../ui/order";
 import { Menu, type MenuItem } from "../ui/popover";
+import { useUniqueId } from "../ui/ids";
 
 const WORDS = STRINGS.agents;
 const START = ASIDE_STRINGS.start;
@@ -37,7 +37,7 @@ export function AgentMenu({ connection, agent, close }: { connection: Connection
 /** Function, backend, number, Start. What was chosen stays, whatever the kernel sends meanwhile. */
 export function StartForm({ connection, onStarted }: { connection: Connection; onStarted?: () => void }): VNode {
   const { state } = connection;
-  const id = useId();
+  const id = useUniqueId();
   const order = useOrder(connection, "start_agents");
   const chosen = useSignal<string | null>(null);
   const backend = useSignal<string | null>(null);

@@ -1,8 +1,9 @@
 /** Tabs as WAI-ARIA has them: arrows move, one tab stop, panels are drawn when they are first opened. */
 
-import { useId, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import type { ComponentChildren, JSX, VNode } from "preact";
 import type { Signal } from "@preact/signals";
+import { useUniqueId } from "../ui/ids";
 
 export interface Tab {
   name: string;
@@ -22,7 +23,7 @@ interface TabsProps {
 }
 
 export function Tabs({ label, tabs, chosen, className = "" }: TabsProps): VNode {
-  const id = useId();
+  const id = useUniqueId();
   const list = useRef<HTMLDivElement>(null);
   const current = tabs.find((tab) => tab.name === chosen.value) ?? tabs[0];
   const choose = (name: string, focus: boolean) => {
