@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 from .aims import aim_of, larger_is_better, times_better
 from .measure import Row
 
-WIDTH, LEFT, RIGHT = 860, 250, 90
+WIDTH, LEFT, RIGHT = 900, 250, 130
 LINE, HEAD, TOP, FOOT = 24, 26, 44, 62
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #1f2328; stroke: #ffffff; stroke-width: 4px; paint-order: stroke }

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from attrs import frozen
+from attrs import converters, field, frozen
 
 
 @contextlib.contextmanager
@@ -93,10 +93,12 @@ class Row:
     """What a benchmark found, beside its peer and its aim."""
 
     what: str  # "trials per second, trivial function, durable"
-    value: float  # ours (median)
+    value: float = field(converter=float)  # ours (median)
     unit: str = ""  # "/s", "ms", "runs", …
     peer: str = ""  # "Optuna SQLite"; '' = no peer
-    peer_value: float | None = None  # measured in the same run; None: no peer, or not run
-    aim: str = ""  # "≥ 20×", "≤ 5 ms", as issue 6 says it; '' = no aim
-    reached: bool | None = None  # None: no aim, or not judged here
+    peer_value: float | None = field(
+        default=None, converter=converters.optional(float)
+    )  # measured in the same run; None: no peer, or not run
+    aim: str = ""  # "≥ 20×", "≤ 5 ms"; '' = no aim
+    reached: bool | None = field(default=None, converter=converters.optional(bool))  # None: no aim, or not judged here
     note: str = ""  # "busy: load 7", "peer's figure documented, not measured"
