@@ -68,9 +68,9 @@ def measured(name: str, kills: int, patience_s: float, seed: int = 1) -> Verdict
         with Crowd(side.role, side.part, WORKERS) as crowd:
             until(lambda: all(worker.at_work_on for worker in crowd.living))
             for _ in range(kills):
-                ended = _ended(crowd)
+                since = time.monotonic()
                 time.sleep(chance.uniform(*PAUSE_S))  # the schedule
-                until(lambda ended=ended: _ended(crowd) > ended, WORKING_S)
+                until(lambda since=since: _works(crowd, since), WORKING_S)
                 crowd.kill(_victim(crowd, chance))
                 crowd.add()
             if side.retries:
@@ -92,8 +92,9 @@ def _may_be_hit(worker: Worker) -> bool:
     return line is not None and line.attempt < ATTEMPTS
 
 
-def _ended(crowd: Crowd) -> int:
-    return sum(line.what == ENDED for book in crowd.books.values() for line in book)
+def _works(crowd: Crowd, since: float) -> bool:
+    """Whether somebody who lives has got something done since then."""
+    return any(line.what == ENDED and line.at > since for worker in crowd.living for line in worker.book)
 
 
 def _all_done(side: Any, crowd: Crowd) -> bool:

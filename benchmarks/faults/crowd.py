@@ -49,8 +49,9 @@ class Crowd:
     part: Part
     size: int
     living: list[Worker] = field(factory=list, init=False)
-    all: list[Worker] = field(factory=list, init=False)
     killed: set[str] = field(factory=set, init=False)
+    _closed: dict[str, Sequence[Line]] = field(factory=dict, init=False)
+    """The books of those who are gone."""
     _names: Any = field(factory=itertools.count, init=False)
 
     def __enter__(self) -> Crowd:  # noqa: PYI034  (Self is Python 3.11's)
@@ -66,7 +67,6 @@ class Crowd:
         part = evolve(self.part, name=f"{self.role.__name__}{next(self._names)}")
         worker = Worker(part, start(self.role, part, *args))
         self.living.append(worker)
-        self.all.append(worker)
         return worker
 
     def kill(self, worker: Worker) -> float:
@@ -76,11 +76,12 @@ class Crowd:
         worker.process.kill()
         at = time.monotonic()
         worker.process.join()
+        self._closed[worker.part.name] = worker.book
         return at
 
     @property
     def books(self) -> Books:
-        return {worker.part.name: worker.book for worker in self.all}
+        return {**self._closed, **{worker.part.name: worker.book for worker in self.living}}
 
     def end(self, patience_s: float) -> int:
         """Wait for all to go home; kill who has not after so long, and return how many that were."""
@@ -90,6 +91,7 @@ class Crowd:
         late = [worker for worker in self.living if worker.process.is_alive()]
         for worker in late:
             self.kill(worker)
+        self._closed = dict(self.books)
         self.living.clear()
         return len(late)
 

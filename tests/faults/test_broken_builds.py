@@ -39,7 +39,8 @@ def trials(tmp_path_factory):
 
 def _try(broken, folder):
     test = str(TESTS / "faults" / NOTICED_BY[broken])
-    options = ["-q", "-p", "no:cacheprovider", "-p", "faults.breaks", "--timeout=15", f"--basetemp={folder / 'run'}"]
+    limit = ["--timeout=15", "-o", "timeout_func_only=true"]  # of the test, and not of the report that it failed
+    options = ["-q", "-p", "no:cacheprovider", "-p", "faults.breaks", *limit, f"--basetemp={folder / 'run'}"]
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, test],
         env={**os.environ, "FAULTS_BREAK": broken, "PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent, TESTS)))},
