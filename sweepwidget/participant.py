@@ -229,12 +229,10 @@ class Participant:
         else:
             self._told.pop((row.id, row.attempt), None)
         for (run_id, attempt), run in list(self.runs.items()):
-            if run_id != row.id:
+            if run_id != row.id or row.attempt < attempt:  # this attempt may have been claimed after the row was read
                 continue
-            if row.attempt != attempt or row.ended or row.deleted:
-                run.order_stop(
-                    "it was given to another agent" if row.attempt != attempt else f"it is {row.state.value}"
-                )
+            if row.attempt > attempt or row.ended or row.deleted:
+                run.order_stop("it was given to another agent" if row.attempt > attempt else f"it is {row.state.value}")
             elif row.stop_state is not None:
                 run.order_stop(row.stop_reason, row.stop_state)
 

@@ -1,0 +1,74 @@
+"""What a process hears of its runs between two looks at the store."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from sweepwidget.model import Agent, AgentId, Outcome, RunState, Suggestion, Sweep, SweepId, SweepState
+from sweepwidget.participant import Participant
+from sweepwidget.process import this_process
+from sweepwidget.store.sqlite import SqliteStore
+
+SWEEP, AGENT = SweepId("sweep"), AgentId("agent")
+
+
+@pytest.fixture
+def store(tmp_path):
+    """With a sweep, an agent and two runs that wait."""
+    store = SqliteStore(tmp_path / "sweeps.db")
+    store.create_sweep(Sweep(SWEEP, {"method": "random"}, SweepState.RUNNING))
+    lease = store.acquire(SWEEP, "controller", this_process(), 30.0)
+    store.add_runs(lease, [Suggestion({"x": i}) for i in range(2)], range(2))
+    store.join(Agent(AGENT, SWEEP, this_process()), 30.0)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def here(store):
+    here = Participant(store)
+    here._ticking = True  # the test ticks
+    here.keep(AGENT, SWEEP)
+    return here
+
+
+def work(row, told):
+    def order_stop(reason, state=None):
+        told.append((row.attempt, reason, state))
+
+    return SimpleNamespace(
+        id=row.id, attempt=row.attempt, flush=lambda: False, remind=lambda: None, order_stop=order_stop
+    )
+
+
+def test_what_was_read_before_a_run_was_claimed_again_does_not_stop_it(store, here, monkeypatch):
+    """Its row of then is about the attempt before, even if it comes to be looked at only when the next has begun."""
+    first, told = store.claim(AGENT, "first"), []
+    read = store.changes
+
+    def read_and_claimed_meanwhile(*args, **options):
+        changes = read(*args, **options)
+        if not here.runs:
+            store.finish(first.id, first.attempt, Outcome(RunState.preempted))
+            here.add(work(store.claim(AGENT, "again"), told))
+        return changes
+
+    monkeypatch.setattr(store, "changes", read_and_claimed_meanwhile)
+    here.tick(1.0)
+    assert [(first.id, 2)] == list(here.runs)
+    here.bell.ring()
+    here.tick(2.0)
+    assert told == []
+
+
+def test_a_run_that_somebody_else_has_is_told_to_stop(store, here):
+    """One whose attempt is over, too."""
+    first, second, told = store.claim(AGENT, "first"), store.claim(AGENT, "second"), []
+    here.add(work(first, told))
+    here.add(work(second, told))
+    here.tick(1.0)
+    store.finish(first.id, first.attempt, Outcome(RunState.preempted))
+    store.claim(AGENT, "again")
+    store.finish(second.id, second.attempt, Outcome(RunState.crashed))
+    here.tick(2.0)
+    assert [(1, "it is crashed", None), (1, "it was given to another agent", None)] == sorted(told)
