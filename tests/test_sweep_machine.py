@@ -106,7 +106,7 @@ class Story(RuleBasedStateMachine):
         self.controllers = [self.controller(store) for store in self.stores]
         for _ in range(agents):
             self.somebody_joins()
-        self.controllers[0].step()
+        self.look(self.controllers[0])
         for worker in self.workers:
             self.claim(worker)
 
@@ -124,13 +124,19 @@ class Story(RuleBasedStateMachine):
 
     @rule(who=two)
     def a_controller_looks(self, who):
-        self.controllers[who].step()
+        self.look(self.controllers[who])
+
+    def look(self, controller: Steering, force: bool = False) -> None:
+        """Whoever steers leaves nothing to be begun that was suggested for a configuration of before."""
+        if controller.step(force) is not None:
+            version = self.store.sweep(self.sweep_id).config_version
+            assert {version} >= {run.config_version for run in self.unbegun()}, self.unbegun()
 
     @rule(who=two, force=st.booleans())
     def a_controller_is_replaced(self, who, force):
         """Its process dies without a word, and the next one may take over by force."""
         self.controllers[who] = self.controller(self.stores[who])
-        self.controllers[who].step(force)
+        self.look(self.controllers[who], force)
 
     @rule(who=two)
     def a_controller_lets_go(self, who):
@@ -190,22 +196,27 @@ class Story(RuleBasedStateMachine):
     def somebody_crashes(self, who):
         self.workers.pop(who % len(self.workers))
 
-    @rule(leaving=st.booleans())
-    def everybody_goes_home(self, leaving):
-        """In order, and the controllers take back what nobody has begun."""
-        for worker in self.workers if leaving else ():
+    @rule()
+    def everybody_goes_home(self):
+        """In order, and the controllers take back what nobody has begun: what they have just suggested, too."""
+        for controller in self.controllers:
+            self.look(controller)
+        for worker in self.workers:
             self.store.leave(worker.agent_id)
-        if leaving:
-            self.workers.clear()
-            for controller in self.controllers:
-                controller.leave()
-            self.nothing_suggested_is_left()
+        self.workers.clear()
+        for controller in self.controllers:
+            controller.leave()
+        if self.state is S.RUNNING and not self.somebody_counts_as_here():
+            assert not self.unbegun()
 
-    def nothing_suggested_is_left(self) -> None:
-        """Unless somebody who crashed still counts as being at work."""
-        if self.state is S.RUNNING and all(agent.gone for agent in self.store.agents(self.sweep_id)):
-            left = [run for run in self.suggested() if run.state is R.pending and run.attempt == 1]
-            assert not left, left
+    def somebody_counts_as_here(self) -> bool:
+        """Agents and controllers that have died without a word do, until their leases lapse."""
+        if not all(agent.gone for agent in self.store.agents(self.sweep_id)):
+            return True
+        lease = self.store.acquire(self.sweep_id, "whoever looks", ELSEWHERE, TTL)
+        if lease is not None:
+            self.store.release(lease)
+        return lease is None
 
     @rule(seconds=st.sampled_from([0.6, 4.0, 4.0, 4.0, 11.0]))
     def time_passes(self, seconds):
@@ -242,10 +253,16 @@ class Story(RuleBasedStateMachine):
             self.store.set_state(self.sweep_id, S.PAUSED if self.state is S.RUNNING else S.RUNNING)
 
     @precondition(lambda self: self.edits and self.state in (S.RUNNING, S.PAUSED))
-    @rule()
-    def the_configuration_is_edited(self):
+    @rule(who=two, seen=st.booleans())
+    def the_configuration_is_edited(self, who, seen):
+        """As soon as a controller has suggested something; it may see that before anybody else does anything."""
+        self.look(self.controllers[who])
+        if self.state not in (S.RUNNING, S.PAUSED):
+            return
         self.config = self.edits.pop(0)
         self.store.update_config(self.sweep_id, self.config)
+        if seen:
+            self.look(self.controllers[who])
 
     @rule(x=st.integers(0, 5))
     def a_run_is_added_by_hand(self, x):
@@ -256,6 +273,9 @@ class Story(RuleBasedStateMachine):
 
     def suggested(self) -> list[Run]:
         return [run for run in self.runs() if run.id not in self.by_hand]
+
+    def unbegun(self) -> list[Run]:
+        return [run for run in self.suggested() if run.state is R.pending and run.attempt == 1]
 
     @invariant()
     def nothing_is_suggested_twice(self):
@@ -278,7 +298,7 @@ class Story(RuleBasedStateMachine):
                 break
             self.time_passes(1.0)
             for controller in self.controllers:
-                controller.step()
+                self.look(controller)
             for worker in self.workers:
                 self.claim(worker) if worker.run is None else self.end(worker, R.finished)
         else:
