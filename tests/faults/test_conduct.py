@@ -11,6 +11,8 @@ import time
 import pytest
 from waiting import until
 
+from sweepwidget.participant import LEASE_S
+
 from .scene import kill, left
 
 pytestmark = pytest.mark.slow
@@ -46,6 +48,7 @@ def misbehave():
 
 if __name__ == "__main__":
     sweepwidget.agent({sweep!r}, function=misbehave, backend={backend!r})
+    print("and the script goes on")
 """
 
 
@@ -56,7 +59,8 @@ def test_whatever_a_function_does_the_sweep_goes_on(scene, backend):
     scene.create()
     script = scene.script(SCRIPT.format(sweep=scene.sweep, deeds=list(DEEDS.values()), backend=backend))
     status = script.wait(60)
-    print((scene.folder / "output").read_text())
+    said = (scene.folder / "output").read_text()
+    print(said)
     ended = {list(DEEDS)[run.config["cell"]]: run for run in scene.store.runs(scene.sweep)}
     states = {deed: run.state.value for deed, run in ended.items()}
     assert states == {
@@ -67,13 +71,16 @@ def test_whatever_a_function_does_the_sweep_goes_on(scene, backend):
         "swallows the order to stop": {"thread": "finished", "kernel": "killed"}[backend],  # a kernel is interrupted
     }
     assert (3, 0) == (ended["exits"].exit_code, status)
+    assert 1 == said.count("and the script goes on")
 
 
 def test_a_function_that_ends_its_process_costs_its_run_alone(scene):
-    """os._exit in a thread takes everything of that process along: the next one does the run again."""
+    """os._exit in a thread takes everything of that process along: the next one does the run again, at once."""
     code = SCRIPT.format(sweep=scene.sweep, deeds=["os._exit(3)"] * scene.cells, backend="thread")
     assert 3 == scene.script(code).wait(30)
+    began = time.monotonic()
     scene.finish()
+    assert time.monotonic() - began < LEASE_S / 2, "it was waited for until its lease lapsed"
     assert [2, 1, 1, 1] == [run.attempt for run in scene.store.runs(scene.sweep)]
     scene.check()
 

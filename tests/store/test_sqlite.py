@@ -18,7 +18,7 @@ import pytest
 from readonly import seen_read_only
 
 from sweepwidget import errors
-from sweepwidget.model import Cursor, RunState, Suggestion, Sweep, SweepId, SweepState
+from sweepwidget.model import Cursor, Outcome, RunState, Suggestion, Sweep, SweepId, SweepState
 from sweepwidget.process import this_process
 from sweepwidget.store import default_path, open_store, sqlite as module, statements
 from sweepwidget.store.sqlite import SqliteStore
@@ -128,6 +128,52 @@ def test_an_older_store_is_migrated(path, monkeypatch):
             assert store._connection.execute("SELECT x FROM extra").fetchall() == [(1,)]
             assert logged(store, run.id) == [0, 1, 2]
             assert store._connection.execute("PRAGMA user_version").fetchone() == (len(first) + 2,)
+
+
+TAKEN_BACK = {
+    4: ("DROP INDEX run_ahead", "CREATE INDEX run_ahead ON run (sweep, number) WHERE ahead = 1"),
+    3: ("DROP INDEX run_ahead", "ALTER TABLE run DROP COLUMN ahead", "DROP TABLE former_config"),
+    2: (
+        "DROP TABLE crew",
+        "DROP TABLE token",
+        "ALTER TABLE agent DROP COLUMN leaving",
+        "ALTER TABLE agent DROP COLUMN crew",
+    ),
+}
+"""What each version of the schema brought, taken back: a store becomes one of the version before, with all that is in it."""
+
+
+def schema(store):
+    """Tables with their columns, and indexes."""
+    names = store._connection.execute("SELECT type, name, tbl_name FROM sqlite_master").fetchall()
+    tables = [name for kind, name, _ in names if kind == "table"]
+    return sorted(names), {
+        name: [column[1:] for column in store._connection.execute(f"PRAGMA table_xinfo({name})")] for name in tables
+    }
+
+
+@pytest.mark.parametrize("version", range(1, len(statements.MIGRATIONS)))
+def test_a_store_of_each_older_version_goes_on(path, version):
+    """Its sweep, runs and points are there, work goes on where it stopped, and it has become what a new store is."""
+    with contextlib.closing(SqliteStore(path)) as store:
+        new, run = schema(store), World(store).begin()
+        store.log(points(run, 0, 3))
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for statement in [one for taken in range(len(statements.MIGRATIONS), version, -1) for one in TAKEN_BACK[taken]]:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.commit()
+    with contextlib.closing(SqliteStore(path)) as store:
+        assert new == schema(store)
+        assert logged(store, run.id) == [0, 1, 2]
+        store.finish(run.id, run.attempt, Outcome(RunState.finished), points(run, 3, 5))
+        assert ([0, 1, 2, 3, 4], [RunState.finished]) == (
+            logged(store, run.id),
+            [run.state for run in store.runs(SWEEP)],
+        )
+        store.update_config(SWEEP, {"method": "grid"})
+        assert [1, 2] == [version for version, _ in store.configs(SWEEP)]
+    assert integrity(path) == "ok"
 
 
 def test_a_migration_that_fails_changes_nothing(path, monkeypatch):
