@@ -165,7 +165,9 @@ class KernelProcess:
 
 
 def _connection(folder: Path, key: bytes) -> tuple[str, str]:
-    """(connection file, address of the shell channel). On POSIX no port is opened."""
+    """(connection file, address of the shell channel). On POSIX no port is opened, but for the one on which ipykernel hears
+    its forks (which needs its key).
+    """
     from jupyter_client.connect import write_connection_file
 
     transport, ip = ("ipc", f"{folder}/k") if os.name == "posix" else ("tcp", "")

@@ -1,6 +1,7 @@
 """What is never done, whatever comes from outside: traps are laid, and nobody steps into them."""
 
 import ast
+import contextlib
 import os
 import pickle
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from waiting import until
 
 import sweepwidget
 from sweepwidget.links import parse_link
+from sweepwidget.model import SweepState
 from sweepwidget.store import open_store
 from sweepwidget.wire import CONTENT_TYPE, TOKEN_HEADER, VERBS
 
@@ -77,12 +80,45 @@ def test_functions_travel_to_workers_of_the_user_only():
     assert set() == evaluating
 
 
+def listening(processes):
+    """Where they listen to more than what has a file's permissions."""
+    found = set()
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found |= {one.laddr for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN}
+    return found
+
+
 def test_nobody_listens_unasked(scene):
-    """A sweep with agents opens no socket that others could reach."""
-    before = {one.laddr for one in psutil.Process().net_connections() if one.status == psutil.CONN_LISTEN}
-    scene.finish(agents=2)
-    after = {one.laddr for one in psutil.Process().net_connections() if one.status == psutil.CONN_LISTEN}
-    assert before == after
+    """A sweep with agents opens no socket that others could reach, neither while it runs nor afterwards."""
+    here = [psutil.Process()]
+    before = listening(here)
+    scene.last(rows=12, hold=1)
+    agents = scene.wandb.agent(scene.sweep, function=scene.ledger.training(), agents=2, block=False)
+    until(scene.at_work)
+    assert before == listening(here)
+    scene.ledger.go()
+    assert agents.wait(60)
+    assert before == listening(here)
+    scene.check()
+
+
+@pytest.mark.slow
+def test_kernel_agents_listen_to_their_user_only(scene):
+    """On sockets in a folder of the user's own. (ipykernel has a port besides, on this machine, for what its forks print, and
+    takes nothing there without its key.)
+    """
+    scene.last(rows=12, hold=1)
+    notebook = scene.notebook(f"sweepwidget.agent({scene.sweep!r}, function=train, backend='kernel')")
+    until(scene.at_work)
+    started = psutil.Process(notebook.manager.provisioner.process.pid).children(recursive=True)
+    kernels = [process for process in started if "ipykernel_launcher" in process.cmdline()]
+    assert kernels
+    addresses = listening(started)
+    assert len(addresses) <= len(kernels)
+    assert {address.ip for address in addresses} <= {"127.0.0.1"}
+    scene.ledger.go()
+    until(lambda: scene.store.sweep(scene.sweep).state is SweepState.FINISHED, 60)
     scene.check()
 
 
