@@ -34,7 +34,6 @@ _PAGE = 2048
 _CHECKPOINT_PAGES = 16_000
 """Whoever steers a sweep moves the write-ahead log into the file after this many pages (32 MB), others only when it is
 twice as long: few processes doing this keeps clear of a rare race in SQLite 3.7 to 3.51.2."""
-_INODE_EVERY_S = 5.0
 _FAILURES = (sqlite3.Error, UnicodeDecodeError)
 """What sqlite3 raises; the second for texts of a damaged file."""
 _NETWORK = re.compile(r"nfs4?|cifs|smb.*|9p|afs|ceph|glusterfs|lustre|gpfs|beegfs|fuse\.(?!.*overlay).*").fullmatch
@@ -74,6 +73,7 @@ class SqliteStore(SqlStore):
         super().__init__(now)
         self.path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  (a link to the file stays a link)
         self.folder = self.path.with_name(f"{self.path.stem}-files")
+        self._name = str(self.path)
         self._log = self.path.with_name(f"{self.path.name}-wal")
         self.url = f"sqlite:///{self.path}" + ("?synchronous=FULL" if synchronous == "FULL" else "")
         self.link = self.url
@@ -85,7 +85,6 @@ class SqliteStore(SqlStore):
         self._close_connection: Callable[[], object] = _nothing
         self._closed = False
         self._inode = (0, 0)
-        self._inode_at = 0.0
         self._steers = False
         self._still: tuple[int, ...] = ()
         """What the file was like when it was opened to be looked at: SQLite itself does not see it change then."""
@@ -146,6 +145,8 @@ class SqliteStore(SqlStore):
             raise StoreError(
                 f"Python's SQLite is {sqlite3.sqlite_version}, and 3.35 is needed: use a newer Python to open {self.path}"
             )
+        if self._inode != (0, 0) and not self._still:  # opened anew, after a fork
+            self._check_file()
         self._make_file()
         _warn_of_network(self.path)
         try:
@@ -155,7 +156,7 @@ class SqliteStore(SqlStore):
             if not any(part in str(error) for part in ("readonly", "unable to open")):
                 raise
             connection = self._open_to_look()
-        self._inode, self._inode_at = self._file_id(), time.monotonic()
+        self._inode = self._file_id()
         self._close_connection = weakref.finalize(self, connection.close)
         # Not at exit: agents in the background may be inside SQLite then. The process's end closes it as well.
         self._close_connection.atexit = False
@@ -275,19 +276,16 @@ class SqliteStore(SqlStore):
 
     def _file_id(self) -> tuple[int, int]:
         try:
-            found = self.path.stat()
-        except FileNotFoundError:
+            found = os.stat(self._name)  # noqa: PTH116  (pathlib is slow, and this is once per write)
+        except OSError:
             return (0, 0)
         return (found.st_dev, found.st_ino)
 
     def _check_file(self) -> None:
-        """SQLite would go on writing into a file that has been deleted, and nobody would ever see it."""
-        now = time.monotonic()
-        if now - self._inode_at < _INODE_EVERY_S:
-            return
-        self._inode_at = now
+        """SQLite would go on writing into a file that has been deleted, and nobody would ever see it. Asked last in every
+        transaction that writes, so that nothing is taken for stored that is not.
+        """
         if self._file_id() != self._inode:
-            self._inode_at = 0.0
             raise StoreUnavailable(
                 f"{self.path} was deleted or replaced while in use: put it back, or restart with a new store"
             )
@@ -345,10 +343,8 @@ class _Transaction:
         store._mutex.acquire()
         try:
             connection = store._connected()
-            if self._writes:
-                if store.refusal:
-                    raise StoreReadOnly(store.refusal)
-                store._check_file()
+            if self._writes and store.refusal:
+                raise StoreReadOnly(store.refusal)
             connection.execute(self._begin)
         except BaseException as error:
             store._mutex.release()
@@ -363,19 +359,23 @@ class _Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         store = self._store
-        rings = self._rings and error is None and not self._undone
+        failure = error
         try:
-            if error is None:
+            if failure is None:
+                if self._writes:
+                    store._check_file()
                 self.execute("ROLLBACK" if self._undone else "COMMIT")
-        except sqlite3.Error as failure:
-            error = failure
+        except BaseException as failed:  # noqa: BLE001  (raised below)
+            failure = failed
         finally:
-            if error is not None:
+            if failure is not None:
                 store._roll_back()
             store._mutex.release()
-        if isinstance(error, _FAILURES):
-            raise store._meaning(error) from error
-        if rings:
+        if isinstance(failure, _FAILURES):
+            raise store._meaning(failure) from failure
+        if failure is not None and failure is not error:
+            raise failure
+        if self._rings and failure is None and not self._undone:
             store._ring()
 
 

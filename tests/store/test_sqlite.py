@@ -18,7 +18,7 @@ import pytest
 from readonly import seen_read_only
 
 from sweepwidget import errors
-from sweepwidget.model import Cursor, Outcome, RunState, Suggestion, Sweep, SweepId, SweepState
+from sweepwidget.model import AgentId, Cursor, Outcome, RunState, Suggestion, Sweep, SweepId, SweepState
 from sweepwidget.process import this_process
 from sweepwidget.store import default_path, open_store, sqlite as module, statements
 from sweepwidget.store.sqlite import SqliteStore
@@ -508,17 +508,26 @@ def test_another_program_that_keeps_it_locked(opened, path, monkeypatch):
     assert len(world.add()) == 1
 
 
-def test_a_store_that_is_deleted_in_use(opened, path, monkeypatch):
-    """Writing into a file that nobody will ever see is an error."""
-    monkeypatch.setattr(module, "_INODE_EVERY_S", 0.0)
-    world = World(opened(path))
-    world.add()
+def test_a_store_that_is_deleted_in_use(opened, path):
+    """No write is taken for stored that went into a file which nobody will ever see; nor is an empty one begun in its
+    place, also where a fork has had us let go of it. Put back, it has all that was stored."""
+    store = opened(path)
+    world = World(store)
+    run = world.begin()
     kept = path.with_suffix(".kept")
     path.rename(kept)
+    for write in (world.add, lambda: world.claim(AgentId("agent"), wanted=1), lambda: store.log(points(run, 0, 3))):
+        with pytest.raises(errors.StoreUnavailable, match="deleted or replaced"):
+            write()
+    module._before_fork()
+    module._in_parent()
     with pytest.raises(errors.StoreUnavailable, match="deleted or replaced"):
-        world.add()
+        store.sweep(SWEEP)
+    assert not path.exists()
     kept.rename(path)
-    assert len(world.add()) == 1
+    store.log(points(run, 0, 3))
+    assert [0, 1, 2] == logged(store, run.id)
+    assert [1] == [found.number for found in store.runs(SWEEP)]
 
 
 def test_an_interrupt_in_mid_transaction(opened, path, monkeypatch):
