@@ -285,13 +285,16 @@ class Run:
 
     # -- shipping -----------------------------------------------------------------------------------------------
 
-    def flush(self) -> None:
-        """Ship what has been logged to the store (done by itself every 0.2 s)."""
+    def flush(self) -> bool:
+        """Ship what has been logged to the store (done by itself every 0.2 s); whether there was anything."""
+        shipped = False
         with self._flush_lock:
             left = self._spool.undelivered  # what comes while this is shipped goes next time
             while left > 0 and (points := self._spool.take(self._summary())) is not None:
                 self._ship(points)
+                shipped = True
                 left -= points.end - points.start
+        return shipped
 
     def close(self, outcome: Outcome) -> RunRow:
         """Close the run in the store, with the last of what it and its forked children logged. Fenced if somebody else

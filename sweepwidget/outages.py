@@ -41,7 +41,9 @@ def seen(url: str, by: Hashable) -> None:
 
 
 def given_up(url: str, by: Hashable) -> None:
-    """Whoever missed it does not wait for it any more."""
+    """Whoever missed it does not wait for it any more. Costs nothing while it is not missed."""
+    if url not in _missing:
+        return
     with _lock:
         _missing.get(url, set()).discard(by)
 

@@ -68,8 +68,8 @@ class Work(Protocol):
     id: str
     attempt: int
 
-    def flush(self) -> None:
-        """Ship what was logged."""
+    def flush(self) -> bool:
+        """Ship what was logged; whether there was anything."""
 
     def order_stop(self, reason: str, state: RunState | None = None) -> None:
         """The run should end, as `state`."""
@@ -95,6 +95,8 @@ class Participant:
         """Running runs that were told to stop: an order may come between a run's claim and its `add`."""
         self._lock = threading.Lock()
         self._ticking = False
+        self._blind = False
+        """Whether the last look failed: then the next that does not has seen the store back."""
         self._seen = -1
         self._flushed_at = self._beat_at = 0.0
         store.subscribe(self.bell.ring)
@@ -144,9 +146,7 @@ class Participant:
         now = event_loop().time
         while True:
             try:
-                if await asyncio.to_thread(self.tick, now()):
-                    self.trouble = ""
-                    outages.seen(self.store.url, self)
+                await asyncio.to_thread(self.tick, now())
             except Exception as error:  # noqa: BLE001  the store may be away for a while: keep trying, say it once
                 if isinstance(error, RuntimeError) and "after" in str(error) and "shutdown" in str(error):
                     return  # the interpreter is on its way out, and takes no new work
@@ -169,32 +169,38 @@ class Participant:
             _log.warning("%s", error)
         self.trouble = str(error) or type(error).__name__
 
-    def tick(self, now: float) -> bool:
-        """One look around; whether points were shipped, too. `now` is any monotonic clock, in seconds."""
-        if self.store.changed_elsewhere():
-            self.bell.ring()
+    def tick(self, now: float) -> None:
+        """One look around. `now` is any monotonic clock, in seconds."""
+        try:
+            if self.store.changed_elsewhere():
+                self.bell.ring()
+        except Error:
+            self._blind = True
+            raise
         if self.bell.count != self._seen:
             self._seen = self.bell.count
             self._pass_orders_on()
-        flushing = now - self._flushed_at >= FLUSH_S
-        if flushing:
+        if now - self._flushed_at >= FLUSH_S:
             self._flushed_at = now
-            self.flush()
+            # A store that can be read again may be one that cannot be written yet: whoever writes next sees it back.
+            back = self.flush() or self._blind
+            (outages.seen if back else outages.given_up)(self.store.url, self)
+            self.trouble, self._blind = "", False
             for run in list(self.runs.values()):
                 run.remind()
         if now - self._beat_at >= LEASE_S / 3:
             self._beat_at = now
             self._beat()
-        return flushing
 
-    def flush(self) -> None:
-        """Ship what has been logged since the last time."""
+    def flush(self) -> bool:
+        """Ship what has been logged since the last time; whether there was anything."""
         with self._lock:
             runs = list(self.runs.values())
+        shipped = False
         trouble: Error | None = None
         for run in runs:
             try:
-                run.flush()
+                shipped |= run.flush()
             except Fenced as error:
                 run.order_stop(f"it was given to another agent ({error})")
             except StoreUnavailable:
@@ -203,12 +209,15 @@ class Participant:
                 trouble = error
         if trouble is not None:
             raise trouble
+        return shipped
 
     def _beat(self) -> None:
         with self._lock:
             agents = list(self._agents)
         if agents:
-            for row in self.store.heartbeat(agents, LEASE_S).values():
+            told = self.store.heartbeat(agents, LEASE_S)
+            outages.seen(self.store.url, self)
+            for row in told.values():
                 self._order(row)
 
     def _pass_orders_on(self) -> None:

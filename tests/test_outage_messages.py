@@ -1,12 +1,17 @@
 """A store goes away and comes back: the user reads one line for each, whoever notices."""
 
+import contextlib
+import sqlite3
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from sweepwidget import outages
 from sweepwidget.errors import StoreUnavailable
+from sweepwidget.participant import Participant
 from sweepwidget.patience import Patience
+from sweepwidget.store import sqlite
 
 
 @pytest.fixture
@@ -39,6 +44,27 @@ def test_who_gives_up_does_not_keep_it_away(said):
     assert 2 == len(said())
     outages.seen("u", "b")
     assert ["sweepwidget: u is back."] == said()
+
+
+def test_a_store_that_can_only_be_read_is_not_back(said, tmp_path, monkeypatch):
+    """What could not be shipped is left to the run's agent: that there is nothing to ship any more says nothing."""
+    monkeypatch.setattr(sqlite, "BUSY_S", 0.01)
+    with contextlib.closing(sqlite.SqliteStore(tmp_path / "sweeps.db")) as store:
+        here = Participant(store)
+        here.runs["run", 1] = SimpleNamespace(flush=lambda: store.remember("what", "was logged"), remind=lambda: None)
+        with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreUnavailable) as missed:
+                here.tick(1.0)
+            here._note(missed.value)
+            here.runs.clear()
+            here.tick(2.0)
+            outages.missed(store.url, "the agent", missed.value)
+        here.tick(3.0)
+        outages.seen(store.url, "the agent")
+        assert ["locked", "Trying again", "is back"] == [
+            next(text for text in ("locked", "Trying again", "is back") if text in line) for line in said()
+        ]
 
 
 def test_agents_that_insist_together(said):

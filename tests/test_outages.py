@@ -6,6 +6,7 @@ import sqlite3
 import threading
 
 import pytest
+from waiting import until
 
 from sweepwidget.errors import StoreError
 from sweepwidget.model import RunState
@@ -53,8 +54,8 @@ def test_agents_outlast_a_locked_store(wandb, tmp_path, monkeypatch, capsys, mom
         run.log({"loss": 1.0})
         if moment == "as it ends":
             other.execute("BEGIN EXCLUSIVE")
-            threading.Timer(1.5, free.set).start()
             locked.set()
+            free.set()
         else:
             other.execute("BEGIN EXCLUSIVE")
             locked.set()
@@ -67,18 +68,20 @@ def test_agents_outlast_a_locked_store(wandb, tmp_path, monkeypatch, capsys, mom
     other = sqlite3.connect(tmp_path / "outage.db", isolation_level=None, check_same_thread=False)
     sweep_id = wandb.sweep(RANDOM)
     handle = wandb.agent(sweep_id, function=train, count=1, block=False)
-    assert locked.wait(10)
-    assert free.wait(10)
+    assert locked.wait(30)
+    assert free.wait(30)
+    said = []
     if moment == "as it ends":
+        until(lambda: "Trying again" in (said.append(capsys.readouterr().err) or "".join(said)))
         assert not handle.done
         other.execute("ROLLBACK")
     other.close()
-    assert handle.wait(20)
+    assert handle.wait(30)
     (run,) = wandb.Api().sweep(sweep_id).runs
     assert "finished" == run.state
     assert len(run.scan_history(["loss"])) == (1 if moment == "as it ends" else 31)
     if moment == "as it ends":
-        assert 1 == capsys.readouterr().err.count("Trying again until it works")
+        assert 1 == "".join([*said, capsys.readouterr().err]).count("Trying again until it works")
 
 
 RESTARTING = """

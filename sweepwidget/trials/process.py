@@ -74,8 +74,9 @@ class Worker:
     def order_stop(self, reason: str, state: RunState | None = None) -> None:
         self.told = self.told or state or RunState.killed
 
-    def flush(self) -> None:
+    def flush(self) -> bool:
         """It ships its own points."""
+        return False
 
     def remind(self) -> None:
         """A process that does not obey is ended."""
