@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from kernel import Kernel
+from profiles import LONG
 
-settings.register_profile("suite", deadline=None)  # how long an example takes is the machine's business
+# The same examples in every run, and no judgement of how long they take: that is the machine's business. New examples are
+# what the long profile is for.
+settings.register_profile("suite", deadline=None, derandomize=not LONG, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
 # A shell that runs the suite in the background, or behind nohup, has it and all its children ignore these.

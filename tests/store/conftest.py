@@ -203,7 +203,7 @@ class World:
 
     def claim(self, agent: AgentId, **options: Any) -> Run | None:
         self.requests += 1
-        return self.store.claim(agent, f"request {self.requests}", **options)
+        return self.store.claim(agent, f"request {self.requests} of {self.sweep_id}", **options)
 
     def begin(self, name: str = "agent", process: Process | None = None) -> Run:
         """A run, added and claimed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import re
 import threading
@@ -35,9 +36,13 @@ from sweepwidget.model import (
 from sweepwidget.process import this_process
 from sweepwidget.store.spool import Spool
 
-from .conftest import ELSEWHERE, PLACES, SWEEP, TTL, World, logged, not_at_a_hub, points
+from .conftest import ELSEWHERE, SWEEP, TTL, World, logged, not_at_a_hub, points
 
 R, S = RunState, SweepState
+
+numbers = itertools.count(1)
+AT_ONE_PLACE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+"""Each example has sweeps of its own; to make it a place of its own would take most of the time."""
 
 # -- sweeps ---------------------------------------------------------------------------------------------------------
 
@@ -276,61 +281,61 @@ OPERATIONS = st.lists(
 )
 
 
-@pytest.mark.parametrize("place_name", PLACES)
+@pytest.fixture
+def stores(place):
+    """The same store, as five who opened it."""
+    return [place.open() for _ in range(5)]
+
+
 @given(operations=OPERATIONS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_cursors_neither_skip_nor_repeat(place_name, tmp_path_factory, operations):
+@settings(max_examples=40, suppress_health_check=AT_ONE_PLACE)
+def test_cursors_neither_skip_nor_repeat(stores, operations):
     """Whenever several readers look, each gets every chunk once, in order, and in the end the rows as they are."""
-    place = PLACES[place_name](tmp_path_factory.mktemp("law"))
-    try:
-        world = World(place.open())
-        other = World(place.open(), SweepId("other"))
-        readers = [_Reader(place.open()) for _ in range(3)]
-        agents = [world.join(f"agent {i}") for i in range(4)]
-        running: dict[int, Run] = {}
-        written: dict[RunId, int] = Counter()
-        for what, who in operations:
-            if what == "add":
-                world.add(who)
-            elif what == "claim" and who not in running:
-                run = world.claim(agents[who], wanted=who or None)
-                running |= {} if run is None else {who: run}
-            elif what == "log" and who in running:
-                run = running[who]
-                world.store.log(points(run, written[run.id], written[run.id] + who + 1, summary={"n": who}))
-                written[run.id] += who + 1
-            elif what == "finish" and who in running:
-                world.finish(running.pop(who))
-            elif what == "stop":
-                world.store.stop([run.id for run in world.store.runs(SWEEP)[who : who + 1]], "law")
-            elif what == "delete" and who in running:
-                world.store.delete_run(running.pop(who).id)
-            elif what == "other":
-                other.store.log(points(other.begin(f"other {other.requests}"), 0, 2))
-            elif what == "look":
-                readers[who % 3].look()
-        for reader in readers:
-            reader.look()
-            assert {run_id: run for run_id, run in reader.runs.items() if not run.deleted} == {
-                run.id: run for run in world.store.runs(SWEEP)
-            }
-            assert reader.agents == {agent.id: agent for agent in world.store.agents(SWEEP)}
-            for run in world.store.runs(SWEEP):
-                assert reader.steps.get(run.id, []) == list(range(written[run.id]))
-            assert not reader.store.changes(SWEEP, reader.cursor)
-    finally:
-        place.close()
+    world, other = (World(store, SweepId(f"law-{next(numbers)}")) for store in stores[:2])
+    readers = [_Reader(store, world.sweep_id) for store in stores[2:]]
+    agents = [world.join(f"agent {i} of {world.sweep_id}") for i in range(4)]
+    running: dict[int, Run] = {}
+    written: dict[RunId, int] = Counter()
+    for what, who in operations:
+        if what == "add":
+            world.add(who)
+        elif what == "claim" and who not in running:
+            run = world.claim(agents[who], wanted=who or None)
+            running |= {} if run is None else {who: run}
+        elif what == "log" and who in running:
+            run = running[who]
+            world.store.log(points(run, written[run.id], written[run.id] + who + 1, summary={"n": who}))
+            written[run.id] += who + 1
+        elif what == "finish" and who in running:
+            world.finish(running.pop(who))
+        elif what == "stop":
+            world.store.stop([run.id for run in world.store.runs(world.sweep_id)[who : who + 1]], "law")
+        elif what == "delete" and who in running:
+            world.store.delete_run(running.pop(who).id)
+        elif what == "other":
+            other.store.log(points(other.begin(f"agent {other.requests} of {other.sweep_id}"), 0, 2))
+        elif what == "look":
+            readers[who % 3].look()
+    for reader in readers:
+        reader.look()
+        assert {run_id: run for run_id, run in reader.runs.items() if not run.deleted} == {
+            run.id: run for run in world.store.runs(world.sweep_id)
+        }
+        assert reader.agents == {agent.id: agent for agent in world.store.agents(world.sweep_id)}
+        for run in world.store.runs(world.sweep_id):
+            assert reader.steps.get(run.id, []) == list(range(written[run.id]))
+        assert not reader.store.changes(world.sweep_id, reader.cursor)
 
 
 class _Reader:
     """A mirror that does not know more than it was told."""
 
-    def __init__(self, store):
-        self.store, self.cursor = store, Cursor()
+    def __init__(self, store, sweep_id):
+        self.store, self.sweep_id, self.cursor = store, sweep_id, Cursor()
         self.runs, self.agents, self.steps = {}, {}, {}
 
     def look(self):
-        changes = self.store.changes(SWEEP, self.cursor)
+        changes = self.store.changes(self.sweep_id, self.cursor)
         self.cursor = changes.cursor
         self.runs |= {run.id: run for run in changes.runs}
         self.agents |= {agent.id: agent for agent in changes.agents}
@@ -942,31 +947,26 @@ def test_nothing_new_can_still_carry_a_summary(world):
 CUTS = st.lists(st.integers(1, 5), min_size=1, max_size=6)
 
 
-@pytest.mark.parametrize("place_name", PLACES)
 @given(cuts=CUTS, replays=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10)), max_size=12))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_each_point_is_kept_once(place_name, tmp_path_factory, cuts, replays):
+@settings(max_examples=60, suppress_health_check=AT_ONE_PLACE)
+def test_each_point_is_kept_once(store, cuts, replays):
     """Pieces may be repeated in any cut: what is known is dropped, what overlaps is refused, nothing is kept twice."""
-    place = PLACES[place_name](tmp_path_factory.mktemp("law"))
-    try:
-        world = World(place.open())
-        run = world.begin()
-        known = 0
-        for size in cuts:
-            world.store.log(points(run, known, known + size))
-            known += size
-            for start, length in replays:
-                piece = points(run, start, start + length)
-                if piece.end <= known or start == known:
-                    world.store.log(piece)
-                    known = max(known, piece.end)
-                else:
-                    with pytest.raises(errors.Fenced, match=f"offset {known}"):
-                        world.store.log(piece)
-            assert world.store.known_offsets(run.id, run.attempt) == {"": known}
-        assert logged(world.store, run.id) == list(range(known))
-    finally:
-        place.close()
+    world = World(store, SweepId(f"law-{next(numbers)}"))
+    run = world.begin(f"agent of {world.sweep_id}")
+    known = 0
+    for size in cuts:
+        store.log(points(run, known, known + size))
+        known += size
+        for start, length in replays:
+            piece = points(run, start, start + length)
+            if piece.end <= known or start == known:
+                store.log(piece)
+                known = max(known, piece.end)
+            else:
+                with pytest.raises(errors.Fenced, match=f"offset {known}"):
+                    store.log(piece)
+        assert store.known_offsets(run.id, run.attempt) == {"": known}
+    assert logged(store, run.id) == list(range(known))
 
 
 def test_writers_of_one_run_are_told_apart(world):

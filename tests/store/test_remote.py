@@ -181,7 +181,7 @@ def test_an_order_that_was_given_up_undoes_no_later_one(far, hub, relay, late):
 
 
 @given(faults=st.lists(FAULTS, max_size=60))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_every_call_counts_once(far, hub, relay, monkeypatch, faults):
     """Whatever is lost, repeated, delayed or torn on the way, the store is as if nothing had been."""
     monkeypatch.setattr(hubclient, "_PAUSE_S", 0.001)
