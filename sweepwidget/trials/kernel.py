@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..backends.child import Status
 from ..backends.kernelpool import Kernel, KernelPool
@@ -45,6 +45,8 @@ WEIGH_S = 0.5
 """How often it looks how much memory the kernel uses, if that is limited."""
 REMIND_S = 0.5
 """How often a kernel that is to stop is interrupted: one that has not quite begun its run would not hear the first time."""
+HANDED_ON = 3
+"""How often a run is handed to another kernel, because the one that had it died before it began."""
 _OUR_FRAME = os.path.join("trials", "kernelchild.py")  # noqa: PTH118
 _STACK_LINES = 200  # of output; a fault in native code has Python's stack printed
 
@@ -108,22 +110,31 @@ class KernelTrial(ProcessTrial):
         if self._pool is None:
             self.check()
         assert self._pool is not None
-        kernel, prepared = self._kernel(self._pool, worker)
+        with RunOutput(folder) as output:
+            end = self._hand(self._pool, row, folder, worker, output)
+            for _ in range(HANDED_ON):
+                if worker.told is not None or not end.for_another:
+                    break
+                end = self._hand(self._pool, row, folder, worker, output)
+        return _ended(end, worker.told, gather(folder, row.attempt), row.attempt <= self.retries)
+
+    def _hand(self, pool: KernelPool, row: Run, folder: Path, worker: Worker, output: RunOutput) -> End:
+        """Have one kernel try the run."""
+        kernel, prepared = self._kernel(pool, worker)
         try:
             worker.started(kernel.process.send)
-            with RunOutput(folder) as output:
-                echo = Echo(output, _STACK_LINES)
-                end = self._run(self._pool, kernel, row, worker, echo) if prepared else End(begun=False)
+            echo = Echo(output, _STACK_LINES)
+            end = self._run(pool, kernel, row, folder, worker, echo) if prepared else End(begun=False)
         except BaseException:
-            self._pool.lose(kernel)
+            pool.lose(kernel)
             raise
         if end.lost:
-            self._pool.lose(kernel)
+            pool.lose(kernel)
         elif self.fresh and end.begun:
-            self._pool.end(kernel)
+            pool.end(kernel)
         else:
-            self._pool.put_back(kernel)
-        return _ended(end, worker.told, gather(folder, row.attempt), row.attempt <= self.retries)
+            pool.put_back(kernel)
+        return end
 
     def _kernel(self, pool: KernelPool, worker: Worker) -> tuple[Kernel, bool]:
         """A kernel, and whether it has the function (False: the run was told to stop before). Raises why it has not."""
@@ -136,16 +147,22 @@ class KernelTrial(ProcessTrial):
                 if not (kernel.used and isinstance(error, Error)):  # a new one that fails would do so again
                     raise
 
-    def _run(self, pool: KernelPool, kernel: Kernel, row: Run, worker: Worker, echo: Echo) -> End:
+    def _run(self, pool: KernelPool, kernel: Kernel, row: Run, folder: Path, worker: Worker, echo: Echo) -> End:
         process = kernel.process
         for _ in process.written():
             """Of no run: what was left running after the last one wrote it."""
         order = Order(row, str(self._function_file), self.locked, self.store.link, str(self.cwd))
+        mark = order.mark(folder)
+        with contextlib.suppress(OSError):  # a full disk: then it is taken for begun
+            mark.touch(0o600)
         request = process.ask(order.code())
         if self.fresh:
             with contextlib.suppress(Error):  # the next run will try again, and say it
                 pool.start_next(kernel)
-        return self._watch(process, request, worker, echo)
+        end = self._watch(process, request, worker, echo)
+        begun = not mark.exists()
+        mark.unlink(missing_ok=True)
+        return evolve(end, begun=begun)
 
     def _prepared(self, kernel: Kernel, worker: Worker) -> bool:
         """Wait until the kernel has the function; False if the run is told to stop before. Raises what went wrong."""
@@ -223,11 +240,17 @@ class End:
     tail: str = ""
     """The last lines of its output."""
     begun: bool = True
+    """Whether it came to call the function."""
 
     @property
     def lost(self) -> bool:
         """Whether it can be used no more."""
         return self.status is not None or bool(self.error)
+
+    @property
+    def for_another(self) -> bool:
+        """Whether another kernel should have the run: this one died, of nothing that the run or its agent did."""
+        return self.status is not None and not (self.begun or self.excess or self.sent)
 
 
 def _ended(end: End, told: RunState | None, said: Farewell, may_retry: bool) -> Ended:

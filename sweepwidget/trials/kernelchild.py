@@ -51,6 +51,12 @@ class Order:
     """`Store.link`."""
     cwd: str
 
+    def mark(self, folder: Path) -> Path:
+        """A file in the run's folder that is there from when a kernel is asked until it begins. So whoever asked knows of a
+        kernel that has died whether the function was called.
+        """
+        return folder / f"handed-{self.row.attempt}"
+
     def code(self) -> str:
         """What a kernel is asked to execute. It leaves no name behind."""
         return _call("obey", base64.b64encode(pickle.dumps(self)).decode())
@@ -88,12 +94,14 @@ def _try(order: Order) -> None:
     outages.hush()
     store = Patience(TRIAL_S).insist(lambda: use_store(order.store))
     trial = FunctionTrial(store, function, order.locked, on_main_thread=False, source=source, log=_Streams)
+    folder = store.folder / "runs" / order.row.id
+    order.mark(folder).unlink(missing_ok=True)
     with _no_trace(order.cwd), _outside_the_loop():
         ended = copy_context().run(trial, order.row)
         if os.getpid() != pid:
             os._exit(0)  # the function forked, and this is the child that came back from it too
         trial.leave()
-    leave(store.folder / "runs" / order.row.id, order.row.attempt, source, _farewell(ended, function.stopped))
+    leave(folder, order.row.attempt, source, _farewell(ended, function.stopped))
 
 
 def _farewell(ended: Ended, stopped: bool) -> Farewell:

@@ -155,7 +155,7 @@ def is_gone(pid):
         return True
 
 
-def wait_until_gone(*pids, timeout_s=5.0):
+def wait_until_gone(*pids, timeout_s=30.0):
     deadline = time.monotonic() + timeout_s
     while not all(map(is_gone, pids)):
         assert time.monotonic() < deadline, [pid for pid in pids if not is_gone(pid)]
@@ -364,7 +364,7 @@ def test_death(lab, tried, code, said):
     assert "last words" in run.error
     assert [1.0] == column(lab, run, "loss")
     assert 1 == run.summary["loss"]
-    assert run.ended_at - run.summary["at"] < 1.5
+    assert run.ended_at - run.summary["at"] < 10
     assert RunState.finished is tried("").state, "a new kernel takes its place"
 
 
@@ -386,6 +386,22 @@ def test_death_between_runs(tried, broken):
     run = tried(PID)
     assert RunState.finished is run.state
     assert pid != run.summary["pid"]
+
+
+def test_death_before_it_begins(lab, shared, at_work, tried):
+    """A kernel that dies with a run in its hands, whose function it has not called yet: another has the same attempt."""
+    pid = tried(f"run.log({{'loss': 1}})\n{PID}").summary["pid"]
+    idle = shared._pool._idle[-1]
+    until(lambda: idle.process._receive() or idle.preparing in idle.process._replies)
+    os.kill(pid, signal.SIGSTOP)
+    run = at_work(f"run.log({{'loss': 1}})\n{PID}")
+    mark = lab.store.folder / "runs" / run.row.id / "handed-1"
+    until(mark.exists)
+    os.kill(pid, signal.SIGKILL)
+    closed = run.closed()
+    assert (RunState.finished, 1, [1.0]) == (closed.state, closed.attempt, column(lab, closed, "loss"))
+    assert pid != closed.summary["pid"]
+    assert not mark.exists()
 
 
 def test_killed_from_outside(at_work):
@@ -444,20 +460,21 @@ def test_memory(lab):
     ],
     ids=["sleep", "numpy", "except Exception", "child process", "lock"],
 )
-def test_stopped_at_once(at_work, code):
+def test_stopped_at_once(shared, at_work, tried, monkeypatch, code):
     """The order to stop interrupts whatever the function does, and the kernel is used again."""
+    monkeypatch.setattr(shared, "kill_delay_s", 60.0)
+    before = tried(PID).summary["pid"]
     run = at_work(f"run.log({{'loss': 1}})\n{code}")
     run.ready()
-    begin = time.monotonic()
     run.stop()
     closed = run.closed()
     assert (RunState.stopped, "") == (closed.state, closed.error)
-    assert time.monotonic() - begin < 2.5
-    assert 1 == closed.summary["loss"]
+    assert (1, before) == (closed.summary["loss"], tried(PID).summary["pid"])
 
 
-def test_a_stopped_run_may_end_well(lab, at_work, tried):
+def test_a_stopped_run_may_end_well(lab, shared, at_work, tried, monkeypatch):
     """`finally` runs undisturbed, however often the agent is told; the kernel survives."""
+    monkeypatch.setattr(shared, "kill_delay_s", 60.0)
     before = tried(PID).summary["pid"]
     run = at_work("""
         import time
