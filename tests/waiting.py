@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], timeout_s: float = 30.0) -> T:
+def until(condition: Callable[[], T], timeout_s: float = 60.0) -> T:
     """Wait for it; what it came to."""
     deadline = time.monotonic() + timeout_s
     while not (result := condition()):

@@ -71,7 +71,7 @@ def is_gone(pid):
         return True
 
 
-def wait_until_gone(pid, timeout_s=5.0):
+def wait_until_gone(pid, timeout_s=30.0):
     deadline = time.monotonic() + timeout_s
     while not is_gone(pid):
         assert time.monotonic() < deadline, f"process {pid} lives on"
@@ -475,7 +475,7 @@ def test_daemon_that_keeps_the_pipe():
         os.killpg(pid, signal.SIGKILL)
     assert end == ProgramEnd(RunState.finished, 0)
     assert output.stdout.endswith("done\n")
-    assert took < 4
+    assert took < 20
     assert alive
 
 
@@ -544,25 +544,22 @@ def test_nothing_is_left_open():
     assert (me.num_fds(), threading.active_count(), len(me.children())) == before
 
 
-def test_many_at_once():
-    """Programs of several agent threads do not wait for one another, nor mix their output."""
+def test_many_at_once(tmp_path):
+    """Programs of several agent threads do not wait for one another, nor mix their output: each ends when all have begun."""
     outputs = [Output() for _ in range(8)]
-    gate = threading.Barrier(8)
     ends = [None] * 8
 
     def one(i):
-        gate.wait()
-        ends[i] = shell(f"echo {i}; sleep 0.5; exit {i}", outputs[i])
+        all_here = f"while [ $(ls {tmp_path} | wc -l) -lt 8 ]; do sleep 0.05; done"
+        ends[i] = shell(f"touch {tmp_path}/{i}; {all_here}; echo {i}; exit {i}", outputs[i])
 
     threads = [threading.Thread(target=one, args=(i,)) for i in range(8)]
-    began = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert [end.exit_code for end in ends] == list(range(8))
     assert [output.stdout for output in outputs] == [f"{i}\n" for i in range(8)]
-    assert time.monotonic() - began < 3
 
 
 # -- orphans ----------------------------------------------------------------------------------------------------------
@@ -600,7 +597,7 @@ def test_program_dies_with_its_agent(how):
     process.send_signal(how)
     process.wait()
     for pid in pids:
-        wait_until_gone(pid, 2.0)
+        wait_until_gone(pid)
     process.stdout.close()
 
 
@@ -612,7 +609,7 @@ def test_program_dies_with_a_daemon_thread():
     process.communicate("\n")
     assert process.returncode == 0
     for pid in pids:
-        wait_until_gone(pid, 2.0)
+        wait_until_gone(pid)
 
 
 @pytest.mark.slow
@@ -633,7 +630,7 @@ def test_program_dies_although_a_fork_of_the_agent_lives():
         process.kill()
         process.wait()
         for pid in pids:
-            wait_until_gone(pid, 2.0)
+            wait_until_gone(pid)
         assert not is_gone(fork)
     finally:
         os.kill(fork, signal.SIGKILL)
@@ -651,7 +648,7 @@ def test_frozen_agent_keeps_its_program():
     process.kill()
     process.wait()
     for pid in pids:
-        wait_until_gone(pid, 2.0)
+        wait_until_gone(pid)
     process.stdout.close()
 
 
@@ -697,7 +694,7 @@ def test_agents_killed_while_they_start_a_program():
     time.sleep(0.5)  # one that has just begun may not be seen yet
     for found in psutil.process_iter(["cmdline"]):
         if (found.info["cmdline"] or [""])[-1] == f"sleep 60; : {mark}":
-            wait_until_gone(found.pid, 2.0)
+            wait_until_gone(found.pid)
 
 
 def test_a_mark_that_is_not_the_programs_own_is_not_used(monkeypatch):

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from typing import Any
 
 from attrs import evolve
 from kernel import Kernel
+from ports import free_port
 from waiting import until
 
 from sweepwidget.hub.tokens import issue
@@ -157,9 +157,7 @@ class Scene:
     @functools.cached_property
     def port(self) -> int:
         """Of this machine, that nobody uses."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            return int(free.getsockname()[1])
+        return free_port()
 
     # -- what came of it ------------------------------------------------------------------------------------------
 

@@ -100,8 +100,8 @@ def test_a_hub_that_is_told_to_end(scene, signum):
     until(scene.at_work)
     kill(hub.pid, signum)
     began = time.monotonic()
-    assert 0 == hub.wait(10)
-    assert time.monotonic() - began < 5
+    assert 0 == hub.wait(30)
+    assert time.monotonic() - began < 15
     scene.ledger.go()
     scene.hub()
     assert agents.wait(30)

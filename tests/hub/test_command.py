@@ -3,12 +3,12 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from sweepwidget.cli import main
 from sweepwidget.errors import StoreError
@@ -85,9 +85,7 @@ def test_it_serves_until_it_is_told_to_end(serve, signum, capsys):
 
 def test_links_outlive_it(serve):
     """A hub that was killed and started anew knows its links, and keeps the one in its file."""
-    with socket.socket() as free:  # nobody else's who looks for one from 8477 on
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     hub = serve("--token-file", "link.txt", "--port", port)
     hub.process.stderr.readline()
     link = Path("link.txt").read_text()

@@ -499,7 +499,7 @@ def test_stopping_answers_those_who_wait(open_hub):
     hub.server.stop()
     waiting.join(10)
     assert [503] == answers
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10
     with pytest.raises(OSError, match="refused"):
         hub.raw()
     hub.server = HubServer(hub.store)  # for the fixture to stop

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from ports import free_port
 
 from sweepwidget.hub import limits
 from sweepwidget.hub.server import tls_context
@@ -65,11 +66,6 @@ http {{
     }}
 }}
 """
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def until_listening(port, process):

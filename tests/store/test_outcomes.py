@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 from attrs import evolve
+from ports import free_port
 
 from sweepwidget import errors, process, trials
 from sweepwidget.active_run import Run as ActiveRun
@@ -244,9 +244,7 @@ def test_a_joiner_that_dies_before_the_hub_is_back(tmp_path, child, monkeypatch,
     url = f"sqlite:///{tmp_path / 'sweeps.db'}"
     behind = open_store(url)
     behind.create_sweep(Sweep(SWEEP, {"method": "grid", "parameters": {"a": {"values": [1]}}}, SweepState.RUNNING))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     link = make_link(f"http://127.0.0.1:{port}", SWEEP, issue(behind, SWEEP, Scope.run))
     hub = child(HUB, url, port)
     hub.line()

@@ -124,7 +124,7 @@ def test_orders_are_obeyed_while_agent_blocks_the_cell(notebook):
     page.answer("stop", now=True)
     took = time.monotonic() - began
     assert notebook.finish(cell).status == "ok"
-    assert took < 1
+    assert took < 10
     assert page.until(lambda page: page.traits["status"] == "FINISHED")
 
 
