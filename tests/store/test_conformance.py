@@ -330,7 +330,7 @@ def test_cursors_neither_skip_nor_repeat(stores, operations):
 class _Reader:
     """A mirror that does not know more than it was told."""
 
-    def __init__(self, store, sweep_id):
+    def __init__(self, store, sweep_id=SWEEP):
         self.store, self.sweep_id, self.cursor = store, sweep_id, Cursor()
         self.runs, self.agents, self.steps = {}, {}, {}
 
