@@ -40,9 +40,10 @@ numbers = (
     | st.floats()
 )
 leaves = st.none() | st.booleans() | numbers | words | st.text(max_size=4)
+keys = words | st.text(max_size=4) | leaves
 anything = st.recursive(
     leaves,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words | st.text(max_size=4), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4) | st.sets(leaves, max_size=3),
     max_leaves=12,
 )
 
@@ -104,7 +105,7 @@ def _floats(value):
     """NaN, which is equal to nothing, makes configurations unequal."""
     if isinstance(value, dict):
         return [found for item in value.values() for found in _floats(item)]
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, set)):
         return [found for item in value for found in _floats(item)]
     return [math.nan] if isinstance(value, float) and math.isnan(value) else []
 

@@ -406,15 +406,19 @@ SEEDS = [encode_call(verb, args) for verb, args in CALLS] + [
 ]
 
 
-@given(seed=st.sampled_from(SEEDS), edits=st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=4)), max_size=6))
+@given(
+    seed=st.sampled_from(SEEDS),
+    edits=st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=4)), max_size=6),
+    cut=st.just(0) | st.integers(1, 100),
+)
 @settings(max_examples=400)
-def test_damage_never_gets_further_than_a_wire_error(seed, edits):
+def test_damage_never_gets_further_than_a_wire_error(seed, edits, cut):
     """Whatever bytes are changed, added or cut: either it is still a call, or WireError says no."""
     body = bytearray(seed)
     for at, data in edits:
         body[at % (len(body) + 1) : at % (len(body) + 1) + len(data)] = data
     try:
-        verb, args = decode_call(bytes(body))
+        verb, args = decode_call(bytes(body[: max(len(body) - cut, 0)]))
     except WireError:
         return
     assert verb in VERBS
