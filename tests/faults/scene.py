@@ -102,7 +102,7 @@ class Scene:
     def struck(self, role: Callable[..., None], point: FailPoint, *args: Any, **options: Any) -> None:
         """The same, until it has died at its fail point."""
         process = self.victim(role, self.part(point), *args, **options)
-        process.join(30)
+        process.join(60)
         assert -point.signum == process.exitcode, f"it did not reach {point}"
 
     def process(self, *command: str, **options: Any) -> subprocess.Popen[str]:
@@ -151,7 +151,7 @@ class Scene:
         """At its fail point, or now."""
         if signum is not None:
             kill(self._hub.pid, signum)
-        self._hub.join(30)
+        self._hub.join(60)
         assert self._hub.exitcode is not None, "the hub lives"
 
     @functools.cached_property
@@ -177,7 +177,7 @@ class Scene:
         check(self.store, self.sweep, told, self.cells, self.ledger.rows, ended)
         self.close()
         check_spools(self.store.folder)
-        until(lambda: not left(), 10)
+        until(lambda: not left())
 
     def close(self) -> None:
         """Nobody is on stage any more."""

@@ -39,7 +39,7 @@ def trials(tmp_path_factory):
 
 def _try(broken, folder):
     test = str(TESTS / "faults" / NOTICED_BY[broken])
-    limit = ["--timeout=15", "-o", "timeout_func_only=true"]  # of the test, and not of the report that it failed
+    limit = ["--timeout=25", "-o", "timeout_func_only=true"]  # of the test, and not of the report that it failed
     options = ["-q", "-p", "no:cacheprovider", "-p", "faults.breaks", *limit, f"--basetemp={folder / 'run'}"]
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, test],
@@ -56,7 +56,7 @@ def _try(broken, folder):
 def test_a_build_without_this_guard_is_noticed(trials, broken):
     """The named test fails with it. (Without a break it passes: it is one of this suite.)"""
     run = trials[broken]
-    out, _ = run.communicate(timeout=90)
+    out, _ = run.communicate(timeout=240)
     print(out)
     assert "1 failed" in out
     assert 1 == run.returncode
