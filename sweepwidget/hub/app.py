@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ..errors import SweepNotFound, UsageError
@@ -31,6 +32,9 @@ class SharedStore(Store, TokenStore, Protocol):
         self, sweep_id: SweepId, cursor: Cursor, keys: Collection[str] | None = None, in_pages: bool = False
     ) -> Changes:
         """`in_pages`: no more at once than is good for a message; `Changes.more` says whether there is more."""
+
+    def together(self) -> AbstractContextManager[object]:
+        """What `claim`, `log` and `finish` write in the block may be one transaction; if its end raises, nothing is written."""
 
 
 class App:

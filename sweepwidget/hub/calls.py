@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ..errors import StoreUnavailable
@@ -17,11 +17,13 @@ from .helm import Helm
 from .limits import Buckets, too_many
 from .tokens import check_scope, check_term, digest_of, find
 from .watch import Watch
-from .workers import Workers
+from .workers import Outcome, Workers
 
 COMPANY_S = 15.0
 FRESH_S = 1.0
 """So long a token counts as good without another look into the store."""
+TOGETHER = frozenset({"claim", "log", "finish"})
+"""Verbs that agents call all the time, and of which a store makes several at once."""
 
 
 class Calls:
@@ -60,6 +62,9 @@ class Calls:
             await self._answers.give_up((token.digest, number))
         if verb == "wait":
             return await self._wait(token, body)
+        if verb in TOGETHER:
+            reply: bytes = await self._workers.do_together(self._replies, (token, verb, body))
+            return reply
         if not (VERBS[verb].once and request):
             return await self._workers.do(lambda: self._reply(token, verb, body))
         return await self._answers.first(
@@ -119,9 +124,28 @@ class Calls:
             raise
         return encode_reply("wait", version)
 
+    def _replies(self, asked: Sequence[tuple[Token, str, bytes]]) -> Sequence[Outcome]:
+        """To calls of TOGETHER: each has an outcome of its own, and all that they write is one transaction."""
+        if len(asked) == 1:
+            return [_outcome(self._reply, *asked[0])]
+        verbs = [verb for _, verb, _ in asked]
+        admitted = [_outcome(self._admitted, *one) for one in asked]
+        with self._store.together():
+            done = [
+                one if one.error else _outcome(self.app.perform, verb, one.result)
+                for verb, one in zip(verbs, admitted, strict=True)
+            ]
+        return [
+            one if one.error else _outcome(self._encoded, verb, args.result, one.result)
+            for verb, args, one in zip(verbs, admitted, done, strict=True)
+        ]
+
     def _reply(self, token: Token, verb: str, body: bytes) -> bytes:
         args = self._admitted(token, verb, body)
-        result = self.app.perform(verb, args)
+        return self._encoded(verb, args, self.app.perform(verb, args))
+
+    def _encoded(self, verb: str, args: Mapping[str, Any], result: Any) -> bytes:
+        """The reply to a call that was made; sees to the steering of what it is about."""
         for sweep_id in self.app.sweeps_at_work(verb, args):
             self.helm.steer(sweep_id)
         return encode_reply(verb, result)
@@ -131,6 +155,13 @@ class Calls:
         if name != verb:
             raise WireError(f"the path says {verb}, and the body {name}")
         return self.app.admit(token, verb, args)
+
+
+def _outcome(work: Callable[..., Any], *args: Any) -> Outcome:
+    try:
+        return Outcome(work(*args))
+    except Exception as error:  # noqa: BLE001  who asked is told
+        return Outcome(None, error)
 
 
 def _unknown() -> Denied:

@@ -14,7 +14,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,6 +121,12 @@ class SqlStore(ABC):
     @abstractmethod
     def _clock(self, tx: Transaction) -> float:
         """Seconds on the clock that times leases: one for all who use this store, never set back or forward."""
+
+    def together(self) -> AbstractContextManager[object]:
+        """Calls of the block may become one transaction, where that is cheaper. If its end raises, none of them counts; one
+        that fails by itself takes no other with it. Only for `claim`, `log` and `finish`, which do nothing but write here.
+        """
+        return nullcontext()
 
     def _steers_now(self) -> None:  # noqa: B027  (nothing, unless a dialect has something to do)
         """This process steers a sweep: a dialect may give it the housekeeping."""

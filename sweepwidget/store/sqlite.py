@@ -15,6 +15,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -47,6 +48,11 @@ _MEANINGS: tuple[tuple[str, type[StoreError], str], ...] = (
     ("disk I/O", StoreUnavailable, "check the disk (full? failing?) and go on; nothing that was stored is lost"),
     ("not a database", NotAStore, "move the file away or choose another path; nothing was overwritten"),
     ("malformed", NotAStore, "the file is damaged: move it away, and try `sqlite3 FILE .recover` on it"),
+    (
+        "no transaction",
+        StoreUnavailable,
+        "what came together with it was undone; go on, nothing that was stored is lost",
+    ),
     ("no such table", NotAStore, "its tables are missing: move it away, or choose another path"),
     ("decode", NotAStore, "the file is damaged: move it away, and try `sqlite3 FILE .recover` on it"),
 )
@@ -92,6 +98,7 @@ class SqliteStore(SqlStore):
         self._read = _Transaction(self, "BEGIN")
         self._write = _Transaction(self, "BEGIN IMMEDIATE", rings=True)
         self._renew = _Transaction(self, "BEGIN IMMEDIATE")
+        self._group = _Group(self, "BEGIN IMMEDIATE", rings=True)
         with self._mutex:
             self._connected()
         _stores.add(self)
@@ -108,6 +115,9 @@ class SqliteStore(SqlStore):
             except _FAILURES as error:
                 raise self._meaning(error) from error
             return self._seen != before
+
+    def together(self) -> AbstractContextManager[object]:
+        return self._group
 
     def close(self) -> None:
         with self._mutex:
@@ -210,7 +220,6 @@ class SqliteStore(SqlStore):
         return connection
 
     def _roll_back(self) -> None:
-        self._points.forget()
         if self._connection is not None and self._connection.in_transaction:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
@@ -325,13 +334,17 @@ def _stamps(*paths: Path) -> tuple[int, ...]:
 
 
 class _Transaction:
-    """One kind of transaction of a store, used again and again by whoever holds the store's mutex."""
+    """One kind of transaction of a store, used again and again by whoever holds the store's mutex.
+
+    Within a group of writes it is a part of it, that can be undone by itself.
+    """
 
     def __init__(self, store: SqliteStore, begin: str, *, rings: bool = False) -> None:
         self._store = store
         self._begin = begin
         self._rings = rings
         self._writes = begin != "BEGIN"
+        self._part = False
         self._undone = False
         self.execute: Callable[..., Any] = _nothing
 
@@ -345,7 +358,8 @@ class _Transaction:
             connection = store._connected()
             if self._writes and store.refusal:
                 raise StoreReadOnly(store.refusal)
-            connection.execute(self._begin)
+            self._part = connection.in_transaction  # whose mutex it is has begun it: a group
+            connection.execute("SAVEPOINT part" if self._part else self._begin)
         except BaseException as error:
             store._mutex.release()
             if isinstance(error, _FAILURES):
@@ -359,24 +373,47 @@ class _Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         store = self._store
-        failure = error
+        done, failure = error is None and not self._undone, error
         try:
-            if failure is None:
+            if self._part:
+                self._end_part(done)
+            elif error is None:
                 if self._writes:
                     store._check_file()
-                self.execute("ROLLBACK" if self._undone else "COMMIT")
+                self.execute("COMMIT" if done else "ROLLBACK")
         except BaseException as failed:  # noqa: BLE001  (raised below)
-            failure = failed
+            failure = error or failed
         finally:
             if failure is not None:
-                store._roll_back()
+                store._points.forget()
+                if not self._part:
+                    store._roll_back()
             store._mutex.release()
         if isinstance(failure, _FAILURES):
             raise store._meaning(failure) from failure
         if failure is not None and failure is not error:
             raise failure
-        if self._rings and failure is None and not self._undone:
+        if done and failure is None and self._rings and not self._part:
             store._ring()
+
+    def _end_part(self, done: bool) -> None:
+        if done:
+            self._store._group.keep()
+        else:
+            self.execute("ROLLBACK TO part")
+        self.execute("RELEASE part")
+
+
+class _Group(_Transaction):
+    """A transaction of which those of the block are parts. Undone unless one of them has changed something."""
+
+    def __enter__(self) -> Transaction:
+        super().__enter__()
+        self._undone = True
+        return self
+
+    def keep(self) -> None:
+        self._undone = False
 
 
 # -- network file systems ---------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from sweepwidget.hub.workers import THREADS, Workers
+from sweepwidget.hub import workers as module
+from sweepwidget.hub.workers import MOST, THREADS, Outcome, Workers
 from sweepwidget.loop import spawn
 
 
@@ -94,6 +95,40 @@ def test_a_call_that_nobody_waits_for_is_not_made(workers, gate):
 
     on_loop(ask())
     assert ["asked"] == made
+
+
+def test_what_waits_at_the_same_moment_is_made_together(monkeypatch, gate):
+    """Parts of one kind of work, in the order in which they came, each with an outcome of its own; others by themselves."""
+    monkeypatch.setattr(module, "THREADS", 1)
+    workers, made = Workers(), []
+
+    def work(parts):
+        made.append(list(parts))
+        return [Outcome(part) if part % 2 else Outcome(None, KeyError(part)) for part in parts]
+
+    def fail(parts):
+        raise OSError(len(parts))
+
+    async def ask():
+        calls = [
+            workers.do(gate.wait),
+            *[workers.do_together(work, i) for i in range(3)],
+            *[workers.do_together(fail, i) for i in range(2)],
+            workers.do(lambda: "alone"),
+            *[workers.do_together(work, i) for i in range(3, 5 + MOST)],
+        ]
+        waiting = [asyncio.ensure_future(call) for call in calls]
+        await asyncio.sleep(0)  # they come in this order
+        gate.set()
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    try:
+        answers = [repr(answer) for answer in on_loop(ask())]
+    finally:
+        workers.close()
+    wanted = [repr(i) if i % 2 else repr(KeyError(i)) for i in range(5 + MOST)]
+    assert ["True", *wanted[:3], *["OSError(2)"] * 2, "'alone'", *wanted[3:]] == answers
+    assert [[0, 1, 2], [*range(3, 3 + MOST)], [3 + MOST, 4 + MOST]] == made
 
 
 def test_after_the_end_calls_are_refused(workers):

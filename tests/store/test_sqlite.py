@@ -18,7 +18,8 @@ import pytest
 from readonly import seen_read_only
 
 from sweepwidget import errors
-from sweepwidget.model import AgentId, Cursor, Outcome, RunState, Suggestion, Sweep, SweepId, SweepState
+from sweepwidget.columns import column
+from sweepwidget.model import AgentId, Cursor, Outcome, Points, RunState, Suggestion, Sweep, SweepId, SweepState
 from sweepwidget.process import this_process
 from sweepwidget.store import default_path, open_store, sqlite as module, statements
 from sweepwidget.store.sqlite import SqliteStore
@@ -773,3 +774,67 @@ def test_the_log_stays_bounded(opened, path):
         if i % 50 == 0:
             reader.changes(SWEEP, Cursor(), [])
     assert path.with_name("sweeps.db-wal").stat().st_size < 40 << 20
+
+
+# -- several writes as one transaction --------------------------------------------------------------------------------
+
+
+def test_writes_that_come_together_are_one_transaction(opened, path):
+    """Nobody else sees any of them before all are kept, and the bell rings once."""
+    store, other = opened(path), opened(path)
+    world, rung = World(store), []
+    runs = [world.begin(f"agent {i}") for i in range(3)]
+    store.subscribe(lambda: rung.append(1))
+    with store.together():
+        for run in runs:
+            store.log(points(run, 0, 5))
+            world.finish(run)
+        assert ["running"] * 3 == [run.state.value for run in other.runs(SWEEP)]
+        assert rung == []
+    assert ["finished"] * 3 == [run.state.value for run in other.runs(SWEEP)]
+    assert [[0, 1, 2, 3, 4]] * 3 == [logged(other, run.id) for run in runs]
+    assert [1] == rung
+
+
+def test_of_writes_that_come_together_one_may_fail(opened, path):
+    """It leaves nothing behind, also no names of metrics, and the others are kept."""
+    store, other = opened(path), opened(path)
+    world = World(store)
+    before, bad, after = (world.begin(f"agent {i}") for i in range(3))
+    huge = Outcome(RunState.finished, exit_code=1 << 70)  # no number that a database holds
+    with store.together():
+        world.finish(before)
+        with pytest.raises(errors.Fenced):
+            store.log(points(bad, 7, 9))
+        with pytest.raises(OverflowError):
+            store.finish(bad.id, bad.attempt, huge, Points(bad.id, 1, "", 0, 1, {"new": column([0], [1.0])}))
+        store.log(Points(after.id, 1, "", 0, 1, {"new": column([0], [2.0])}))
+        world.finish(after)
+    assert ["finished", "running", "finished"] == [run.state.value for run in other.runs(SWEEP)]
+    assert [[], [0]] == [logged(other, run.id, "new") for run in (bad, after)]
+
+
+def test_writes_that_come_together_and_change_nothing(opened, path):
+    """They wake nobody."""
+    store = opened(path)
+    world, rung = World(store), []
+    agent = world.join()
+    world.claim(agent)  # finds nothing, and says that it waits
+    store.subscribe(lambda: rung.append(1))
+    with store.together():
+        assert world.claim(agent) is None
+        assert world.claim(agent) is None
+    assert rung == []
+
+
+def test_writes_that_come_together_and_are_lost(opened, path):
+    """If the database gives all of them up, each may come again."""
+    store, other = opened(path), opened(path)
+    world = World(store)
+    run = world.begin()
+    with pytest.raises(errors.StoreUnavailable, match="nothing that was stored is lost"), store.together():
+        store.log(Points(run.id, 1, "", 0, 1, {"new": column([0], [1.0])}))
+        store._connection.execute("ROLLBACK")  # as SQLite itself does when the disk is full
+    assert [] == logged(other, run.id, "new")
+    store.log(Points(run.id, 1, "", 0, 1, {"new": column([0], [1.0])}))
+    assert [0] == logged(other, run.id, "new")
