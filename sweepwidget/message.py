@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import operator
 import re
 import struct
 import types
@@ -109,15 +110,18 @@ looks_marked = re.compile(r"\$+float").fullmatch
 _NAMED = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
+_STRICT = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
+
 def _dumps(head: Mapping[str, Any]) -> str:
     """Strict JSON. Users' NaN and infinities become `{"$float": "nan"}`; TypeError or ValueError for what is not JSON."""
     try:
-        text = json.dumps(head, allow_nan=False, separators=(",", ":"))
+        text = _STRICT.encode(head)
         if FLOAT_MARK not in text:
             return text
     except ValueError:  # a NaN, or a cycle, which raises again
         pass
-    return json.dumps(_marked(json.loads(json.dumps(head))), allow_nan=False, separators=(",", ":"))
+    return _STRICT.encode(_marked(json.loads(json.dumps(head))))
 
 
 def _marked(value: Any) -> Any:
@@ -141,7 +145,7 @@ def _unmarked(value: Any) -> Any:
 
 def _loads(text: bytes) -> dict[str, Any]:
     try:
-        head = json.loads(text, parse_constant=_no_constant)
+        head = _PARSER.decode(str(text, "utf-8", "surrogatepass"))
         head = _unmarked(head) if FLOAT_MARK.encode() in text else head
     except WireError:
         raise
@@ -158,8 +162,14 @@ def _no_constant(name: str) -> None:
     raise WireError(f"the head has {name}, which is no JSON")
 
 
-def check_depth(value: object) -> None:
-    """Refuse what is nested more than MAX_DEPTH deep: stores and readers go through it recursively."""
+_PARSER = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def check_depth(value: object, body: bytes) -> None:
+    """Refuse what is nested more than MAX_DEPTH deep: stores and readers go through it recursively. `body`: where it came."""
+    end = _LENGTH.size + MAX_HEAD
+    if body.count(b"{", 0, end) + body.count(b"[", 0, end) <= MAX_DEPTH:
+        return
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [
@@ -419,9 +429,16 @@ def _fact(fact: type[Any]) -> Kind:
     hints = get_type_hints(fact)
     fields = [(field.name, kind_of(hints[field.name]), field.default is attrs.NOTHING) for field in attrs.fields(fact)]
     check = _CHECKS.get(fact)
+    names = [name for name, _, _ in fields]
+    assert len(names) > 1  # of one alone the getter gives no tuple
+    values_of = operator.attrgetter(*names)
+    written = [(name, kind.write) for name, kind, _ in fields if kind.write is not _same]
 
     def write(value: Any, writer: Writer) -> dict[str, Any]:
-        return {name: kind.write(getattr(value, name), writer) for name, kind, _ in fields}
+        found = dict(zip(names, values_of(value), strict=True))
+        for name, write_one in written:
+            found[name] = write_one(found[name], writer)
+        return found
 
     def read(values: Any, reader: Reader, at: str) -> Any:
         if not isinstance(values, dict):

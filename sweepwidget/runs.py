@@ -14,7 +14,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from .columns import Growing
-from .model import Changes, Chunk, Run, RunId, RunState
+from .model import WAITING, Changes, Chunk, Run, RunId, RunState
 
 _NOTHING: NDArray[np.float64] = np.empty(0)
 
@@ -54,6 +54,7 @@ class Runs:
         """The largest number of a run."""
         self._runs: dict[RunId, Run] = {}
         self._active: dict[RunId, Run] = {}
+        self._waiting: dict[RunId, Run] = {}
         self._followed = {each.metric: each for each in self.goals}
         self._curves: dict[tuple[RunId, int, str], Growing] = {}
 
@@ -89,6 +90,11 @@ class Runs:
     def active(self) -> Mapping[RunId, Run]:
         """Runs that wait or run: every run that has not ended."""
         return self._active
+
+    @property
+    def waiting(self) -> Mapping[RunId, Run]:
+        """Runs that no agent has begun, or that are to be begun again."""
+        return self._waiting
 
     @property
     def running(self) -> list[Run]:
@@ -137,6 +143,10 @@ class Runs:
                     self.ended.append(run.id)
             else:
                 self._active[run.id] = run
+            if run.state in WAITING:
+                self._waiting[run.id] = run
+            else:
+                self._waiting.pop(run.id, None)
 
     def _apply_chunk(self, chunk: Chunk) -> None:
         goal = self._followed.get(chunk.key)
@@ -151,6 +161,7 @@ class Runs:
     def _remove(self, run_id: RunId) -> None:
         self._runs.pop(run_id)
         self._active.pop(run_id, None)
+        self._waiting.pop(run_id, None)
         self.arrived = [known for known in self.arrived if known != run_id]
         self.ended = [known for known in self.ended if known != run_id]
         self.last_number = max((run.number for run in self._runs.values()), default=0)

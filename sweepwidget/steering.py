@@ -18,7 +18,6 @@ from .errors import Fenced
 from .model import (
     BY_HAND,
     SWEEP_ENDED,
-    WAITING,
     Agent,
     AgentId,
     Changes,
@@ -73,8 +72,10 @@ class Steering:
         self._wants_curves, self._step_s = curves, step_s
         self._step_lock = threading.RLock()
         self._renewed_at = self._expired_at = self._tried_at = float("-inf")
-        self._edited = False
-        """Whether what waits may be of a configuration that has been edited since."""
+        self._edited = self._outdated = False
+        """Whether all that waits, or some of it, may be of a configuration that has been edited since."""
+        self._settled = False
+        """Whether nothing was left to decide."""
         self._start_over(store.sweep(sweep_id))
 
     def _start_over(self, sweep: Sweep) -> None:
@@ -105,7 +106,9 @@ class Steering:
                     return self.refresh()
                 self.sweep = changes.sweep
             self._cursor = changes.cursor
-            ended = len(self.runs.ended)
+            version, ended = self.sweep.config_version, len(self.runs.ended)
+            self._outdated |= any(run.config_version != version for run in changes.runs)
+            self._settled &= not (changes.sweep or changes.runs or changes.agents or self._reads_curves)
             self.runs.apply(changes)
             for agent in changes.agents:
                 if agent.gone:
@@ -146,7 +149,7 @@ class Steering:
         """How many more runs the agents want now: one for each that waits and, where suggestions do not depend on
         results, some ahead for each that works (never more than they said they would still take).
         """
-        waiting = sum(run.state in WAITING for run in self.runs.active.values())
+        waiting = len(self.runs.waiting)
         if not self._looks_ahead:
             return sum(agent.waiting for agent in self.agents.values()) - waiting
         groups: dict[str, list[Agent]] = defaultdict(list)
@@ -199,11 +202,14 @@ class Steering:
                 self._take_back_outdated()
                 if self.sweep.state is SweepState.PENDING and self.agents:
                     self.begin()
+                if self._settled:
+                    return Plan()
                 demand = int(min(max(self.demand(), 0), self.searcher.within(self._step_s)))
                 decided = plan(
                     self.sweep, self.config, self.runs, demand, self.searcher, self.stopper, targets=self._targets
                 )
                 self._write(decided)
+                self._settled = not (demand or decided.add or decided.stop or decided.finish)
             except Fenced:
                 self.lease = None
                 return None
@@ -242,15 +248,17 @@ class Steering:
 
     def _take_back_outdated(self) -> None:
         """An edit counts from the next run that begins, so what nobody has begun is suggested anew."""
+        if not (self._edited or self._outdated):
+            return
         version = self.sweep.config_version
         self._take_back([run for run in self._unbegun() if self._edited or run.config_version != version])
-        self._edited = False
+        self._edited = self._outdated = False
 
     def _unbegun(self) -> list[Run]:
         """Suggestions that nobody has begun: not what somebody added by hand, nor what is to be begun again."""
         return [
             run
-            for run in self.runs.active.values()
+            for run in self.runs.waiting.values()
             if run.state is RunState.pending and run.attempt == 1 and not run.info.get(BY_HAND)
         ]
 

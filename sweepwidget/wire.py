@@ -355,7 +355,7 @@ def encode_call(
 def decode_call(body: bytes) -> tuple[str, dict[str, Any]]:
     """(verb, its arguments). WireError, which says where, for anything that `encode_call` would not have written."""
     message = unpack(body, MAX_HEAD)
-    check_depth(message.head)
+    check_depth(message.head, body)
     name, args = message.head.get("verb"), message.head.get("args")
     verb = VERBS.get(name) if isinstance(name, str) else None
     if verb is None:
