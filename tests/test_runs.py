@@ -45,6 +45,15 @@ def test_arrived_and_ended_are_in_order_and_only_grow():
     assert {} == runs.active
 
 
+def test_what_waits_is_what_nobody_works_on():
+    """A run that is to be begun again waits once more; one that is deleted does no longer."""
+    runs = Runs.of([run(number, RunState.pending) for number in range(1, 5)])
+    runs.apply_rows([run(1, RunState.running), run(2, RunState.running), run(4, RunState.finished)])
+    runs.apply_rows([run(2, RunState.preempted), evolve(run(3, RunState.pending), deleted=True)])
+    assert ["r2"] == list(runs.waiting)
+    assert {"r1", "r2"} == runs.active.keys()
+
+
 def test_a_deleted_run_moves_the_generation():
     """Caches start anew, and the run is nowhere any more."""
     runs = Runs.of([run(1), run(2)])

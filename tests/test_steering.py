@@ -2,7 +2,10 @@
 
 import pytest
 
-from sweepwidget.model import Agent, AgentId, Outcome, RunState, Suggestion, SweepState
+from sweepwidget import steering as module
+from sweepwidget.columns import column
+from sweepwidget.model import Agent, AgentId, Outcome, Points, RunState, Suggestion, SweepState
+from sweepwidget.plan import Plan
 from sweepwidget.process import this_process
 from sweepwidget.steering import Steering
 from sweepwidget.stores import current_store
@@ -105,3 +108,28 @@ def test_a_new_controller_takes_back_what_is_outdated(sweep_id):
     store.update_config(sweep_id, {**RANDOM, "parameters": {"x": {"min": 5.0, "max": 6.0}}})
     Steering(store, sweep_id, "second").step()
     assert not old & set(pending(sweep_id))
+
+
+def test_what_changes_no_decision_asks_for_none(sweep_id, monkeypatch):
+    """A row that a run logs is none of the search's business; the next run that begins is."""
+    store, decisions = current_store(), []
+    steering_plan = module.plan
+    monkeypatch.setattr(module, "plan", lambda *args, **more: decisions.append(1) or steering_plan(*args, **more))
+    controller = Steering(store, sweep_id, "controller")
+    at_work(sweep_id, "a")
+    for number in range(2):
+        controller.step()
+        do_one("a", number)
+    run = store.claim(AgentId("a"), "the last")
+    while controller.step() != Plan():
+        pass
+    controller.step()
+    decided = len(decisions)
+    store.log(Points(run.id, run.attempt, "", 0, 1, {"loss": column([0], [0.5])}))
+    assert Plan() == controller.step()
+    assert decided == len(decisions)
+    store.finish(run.id, run.attempt, Outcome(RunState.finished, summary={"loss": 1.0}))
+    for number in range(3, 9):
+        assert store.claim(AgentId("a"), f"a {number}")
+        controller.step()
+    assert decided < len(decisions)
