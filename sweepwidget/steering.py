@@ -105,7 +105,7 @@ class Steering:
                     self._edited = True
                     return self.refresh()
                 self.sweep = changes.sweep
-            self._cursor = changes.cursor
+            first, self._cursor = self._cursor == Cursor(), changes.cursor
             version, ended = self.sweep.config_version, len(self.runs.ended)
             self._outdated |= any(run.config_version != version for run in changes.runs)
             self._settled &= not (changes.sweep or changes.runs or changes.agents or self._reads_curves)
@@ -115,7 +115,7 @@ class Steering:
                     self.agents.pop(agent.id, None)
                 else:
                     self.agents[agent.id] = agent
-            self._set_pace(len(self.runs.ended) - ended)
+            self._set_pace(0 if first else len(self.runs.ended) - ended)  # what ended before the first look is no haste
             return changes
 
     def _set_pace(self, ended: int) -> None:

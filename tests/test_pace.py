@@ -68,3 +68,16 @@ def test_nobody_waits_for_the_next_step_while_there_are_runs_ahead(steered):
     steering.refresh()
     assert steering.urgent
     assert steered("bayes")[0].urgent
+
+
+def test_who_takes_over_does_not_take_the_past_for_haste(steered):
+    """All that ended before its first look is not what ended a moment ago: it suggests no more than one run ahead."""
+    former, work = steered("random")
+    for _ in range(6):
+        former.step()
+        work(1000)
+    former.leave()
+    steering = Steering(former.store, former.sweep.id, "another")
+    steering.step()
+    assert len(steering.runs.ended) > 10
+    assert 1 == waiting(steering)
