@@ -175,7 +175,6 @@ MAY_PUT_TOGETHER = {
     # Statements of MIGRATIONS, one after another; constants of the class; what `execute` was given.
     ("store/sqlite.py", "SqliteStore._migrate", "statement"),
     ("store/postgres_schema.py", "_migrate", "statement"),
-    ("store/sqlite.py", "_Transaction.__enter__", "self._begin"),
     ("store/sqlite.py", "_Transaction.__exit__", "'ROLLBACK' if self._undone else 'COMMIT'"),
     ("store/postgres_transaction.py", "PipelinedTransaction._queue", "query"),
     # Numbers of our own, and NORMAL or FULL.
@@ -184,6 +183,7 @@ MAY_PUT_TOGETHER = {
     ("store/sqlite.py", "SqliteStore._open_to_write", "f'PRAGMA page_size = {_PAGE}'"),
     ("store/sqlite.py", "SqliteStore._open_to_write", "f'PRAGMA synchronous = {self._synchronous}'"),
     ("store/sqlite.py", "SqliteStore._open_to_write", "f'PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES * (1 if self._steers else 2)}'"),
+    ("store/sqlite.py", "SqliteStore._wait_at_most", "f'PRAGMA busy_timeout = {self._wait_ms}'"),
     ("store/sqlite.py", "SqliteStore._steers_now", "f'PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}'"),
     # The schema of a store's URL: postgres_address.py lets letters, digits and '_' through.
     ("store/postgres_schema.py", "_make", "f'CREATE SCHEMA \"{schema}\"'.encode()"),

@@ -30,6 +30,9 @@ APPLICATION_ID = 0x53574550  # "SWEP", in the header of the file
 
 BUSY_S = 30.0
 """How long to wait for another program that writes."""
+_TRY_MS = 3
+"""How long one try to begin writing waits. SQLite sleeps the longer the more often it has found the file locked, up to 100 ms,
+so that those who waited long would wait on while others come and go."""
 _PAGE = 2048
 """Bytes per page. Every small transaction writes some seven pages, so half the usual size is half the traffic."""
 _CHECKPOINT_PAGES = 16_000
@@ -92,13 +95,15 @@ class SqliteStore(SqlStore):
         self._closed = False
         self._inode = (0, 0)
         self._steers = False
+        self._wait_ms = 0
+        """How long SQLite waits for a lock by now."""
         self._still: tuple[int, ...] = ()
         """What the file was like when it was opened to be looked at: SQLite itself does not see it change then."""
         self._seen = 0
-        self._read = _Transaction(self, "BEGIN")
-        self._write = _Transaction(self, "BEGIN IMMEDIATE", rings=True)
-        self._renew = _Transaction(self, "BEGIN IMMEDIATE")
-        self._group = _Group(self, "BEGIN IMMEDIATE", rings=True)
+        self._read = _Transaction(self, writes=False)
+        self._write = _Transaction(self, rings=True)
+        self._renew = _Transaction(self)
+        self._group = _Group(self, rings=True)
         with self._mutex:
             self._connected()
         _stores.add(self)
@@ -111,6 +116,7 @@ class SqliteStore(SqlStore):
                 return True
             connection, before = self._connected(), self._seen
             try:
+                self._wait_at_most(connection, 1000 * BUSY_S)
                 self._seen = self._data_version(connection)
             except _FAILURES as error:
                 raise self._meaning(error) from error
@@ -173,7 +179,7 @@ class SqliteStore(SqlStore):
         return connection
 
     def _open_to_write(self) -> sqlite3.Connection:
-        connection = _connect(str(self.path))
+        connection = self._connect(str(self.path))
         try:
             self._recognise(connection)
             connection.execute(f"PRAGMA page_size = {_PAGE}")  # only matters to an empty file
@@ -195,7 +201,9 @@ class SqliteStore(SqlStore):
         stamps = _stamps(self.path, self._log)
         whole = not stamps[-1]
         self._still = stamps if whole else ()
-        connection = _connect(f"file:{quote(os.fsencode(self.path))}?{'immutable=1' if whole else 'mode=ro'}", uri=True)
+        connection = self._connect(
+            f"file:{quote(os.fsencode(self.path))}?{'immutable=1' if whole else 'mode=ro'}", uri=True
+        )
         try:
             version = self._recognise(connection)
             self._seen = self._data_version(connection)
@@ -218,6 +226,35 @@ class SqliteStore(SqlStore):
             f"{_ELSEWHERE}"
         )
         return connection
+
+    def _connect(self, place: str, uri: bool = False) -> sqlite3.Connection:
+        self._wait_ms = int(1000 * BUSY_S)
+        return sqlite3.connect(
+            place, uri=uri, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+
+    def _wait_at_most(self, connection: sqlite3.Connection, ms: float) -> None:
+        if self._wait_ms != ms:
+            self._wait_ms = int(ms)
+            connection.execute(f"PRAGMA busy_timeout = {self._wait_ms}")
+
+    def _begin_to_read(self, connection: sqlite3.Connection) -> None:
+        self._wait_at_most(connection, 1000 * BUSY_S)  # rarely: while the log of those who were killed is looked through
+        connection.execute("BEGIN")
+
+    def _begin_to_write(self, connection: sqlite3.Connection) -> None:
+        """Everybody who waits asks equally often, so that each gets its turn."""
+        self._wait_at_most(connection, _TRY_MS)
+        deadline = 0.0
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                now = time.monotonic()
+                deadline = deadline or now + BUSY_S
+                if "locked" not in str(error) or now > deadline:
+                    raise
 
     def _roll_back(self) -> None:
         if self._connection is not None and self._connection.in_transaction:
@@ -314,12 +351,6 @@ def _nothing(*_: object) -> None:
     pass
 
 
-def _connect(place: str, uri: bool = False) -> sqlite3.Connection:
-    return sqlite3.connect(
-        place, uri=uri, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
-    )
-
-
 def _stamps(*paths: Path) -> tuple[int, ...]:
     """When each was written last, and its size; zeros for what is not there."""
     found: list[int] = []
@@ -339,11 +370,10 @@ class _Transaction:
     Within a group of writes it is a part of it, that can be undone by itself.
     """
 
-    def __init__(self, store: SqliteStore, begin: str, *, rings: bool = False) -> None:
+    def __init__(self, store: SqliteStore, *, writes: bool = True, rings: bool = False) -> None:
         self._store = store
-        self._begin = begin
         self._rings = rings
-        self._writes = begin != "BEGIN"
+        self._writes = writes
         self._part = False
         self._undone = False
         self.execute: Callable[..., Any] = _nothing
@@ -359,7 +389,12 @@ class _Transaction:
             if self._writes and store.refusal:
                 raise StoreReadOnly(store.refusal)
             self._part = connection.in_transaction  # whose mutex it is has begun it: a group
-            connection.execute("SAVEPOINT part" if self._part else self._begin)
+            if self._part:
+                connection.execute("SAVEPOINT part")
+            elif self._writes:
+                store._begin_to_write(connection)
+            else:
+                store._begin_to_read(connection)
         except BaseException as error:
             store._mutex.release()
             if isinstance(error, _FAILURES):

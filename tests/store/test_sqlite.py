@@ -368,6 +368,33 @@ def test_another_that_makes_the_store_just_now_is_waited_for(path):
     store.close()
 
 
+def test_whoever_waits_to_write_asks_again_every_few_milliseconds(path, monkeypatch):
+    """However long it has waited: SQLite itself would sleep longer each time, and those who come later be let in first."""
+    asked = threading.Semaphore(0)
+
+    class Refused(sqlite3.Connection):
+        def execute(self, *statement):
+            try:
+                return super().execute(*statement)
+            except sqlite3.OperationalError:
+                asked.release()
+                raise
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *given, **options: connect(*given, factory=Refused, **options))
+    with (
+        contextlib.closing(SqliteStore(path)) as store,
+        contextlib.closing(connect(path, isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        thread = threading.Thread(target=store.remember, args=("key", "text"))
+        thread.start()
+        assert all(asked.acquire(timeout=20) for _ in range(50))
+        other.execute("COMMIT")
+        thread.join(20)
+        assert "text" == store.recall("key")
+
+
 CLAIMER = """
     import sys, time, uuid
     from sweepwidget.model import Agent, AgentId, Outcome, RunState, SweepId
