@@ -58,7 +58,6 @@ class Run:
         self.attempt: int = row.attempt
         self.pid = os.getpid()
         self._spool = Spool(store.folder, row.id, row.attempt, source)
-        self._lock = threading.RLock()
         self._flush_lock = threading.Lock()
         self._step = 0
         self._on_finish, self._on_preempting, self._on_stop = on_finish, on_preempting, on_stop
@@ -197,14 +196,15 @@ class Run:
         if self._disabled:
             self.summary.logged(_row(data))
             return
-        with self._lock:
-            plain = step is None and commit is None and type(data) is dict and not self.summary.ruled
-            if not plain or not self._spool.append_numbers(self._step, time.time(), data):
+        spool, summary = self._spool, self.summary
+        with spool.lock:  # guards the step and the summary as well
+            plain = step is None and commit is None and type(data) is dict and not (summary._rules or summary._fixed)
+            if not plain or not spool.append_numbers(self._step, time.time(), data):
                 self._log_slowly(data, step, commit)
                 return
             self._step += 1
             self._row_open = False
-            self.summary._values.update(data)
+            summary._values.update(data)
 
     def _log_slowly(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
         row = {key: self._plain(key, value) for key, value in _row(data).items()}
@@ -332,7 +332,7 @@ class Run:
         self._spool.delivered(points)
 
     def _summary(self) -> dict[str, Any]:
-        with self._lock:
+        with self._spool.lock:
             return dict(self.summary._values)
 
     def final_summary(self) -> dict[str, Any]:
@@ -482,7 +482,7 @@ _handles: weakref.WeakSet[Run] = weakref.WeakSet()
 def _in_child() -> None:
     """After a fork: a lock that another thread of the parent held would never be released here."""
     for run in _handles:
-        run._lock, run._flush_lock = threading.RLock(), threading.Lock()
+        run._flush_lock = threading.Lock()
 
 
 after_fork(_in_child)

@@ -85,7 +85,7 @@ class Spool:
         _spools.add(self)
 
     def _start_over(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may log while we do
+        self.lock = threading.RLock()  # a signal handler may log while we do
         self._file = -1
         self._out = -1  # the file, or -1 while rows have to wait in memory
         self._base = 0  # offset of the stream at which the file begins
@@ -102,27 +102,28 @@ class Spool:
         Numbers become float64; integers beyond 2**53, bools, None, strings, lists and dicts are kept as JSON.
         A row may bring its own `_timestamp`. UsageError for a step beyond 64 bits, or after `close`.
         """
-        if not self.append_numbers(step, at, row):
-            with self._lock:
+        with self.lock:
+            if not self.append_numbers(step, at, row):
                 self._append_any(step, at, row)
 
     def append_numbers(self, step: int, at: float, row: Mapping[str, Any]) -> bool:
-        """Keep one row the short way: only numbers, under names that `append` has seen together. False: it is not one."""
-        with self._lock:
-            pattern = self._patterns.get(tuple(row))
-            if pattern is None:
+        """Keep one row the short way: only numbers, under names that `append` has seen together. False: it is not one.
+        The caller holds the lock.
+        """
+        pattern = self._patterns.get(tuple(row))
+        if pattern is None:
+            return False
+        values = row.values()
+        for value in values:
+            if type(value) is not float and not (type(value) is int and -_EXACT <= value <= _EXACT):
                 return False
-            values = row.values()
-            for value in values:
-                if type(value) is not float and not (type(value) is int and -_EXACT <= value <= _EXACT):
-                    return False
-            head, pack = pattern
-            try:
-                data = pack(head, step, at, *values)
-            except struct.error:
-                raise UsageError(f"log(): step {step!r} is not a 64-bit integer") from None
-            self._send(data)
-            return True
+        head, pack = pattern
+        try:
+            data = pack(head, step, at, *values)
+        except struct.error:
+            raise UsageError(f"log(): step {step!r} is not a 64-bit integer") from None
+        self._send(data)
+        return True
 
     def take(self, summary: Mapping[str, Any] | None = None) -> Points | None:
         """The next rows to deliver (at most some 4 MiB), or None. `summary` is passed through.
@@ -130,7 +131,7 @@ class Spool:
         Until `delivered` is called the same piece is offered again, never a longer one: a delivery whose answer got
         lost is then recognised as a repeat.
         """
-        with self._lock:
+        with self.lock:
             self._retry()
         if self._offered is not None:
             self._offered = evolve(self._offered, summary=summary)
@@ -152,7 +153,7 @@ class Spool:
         return self._offered
 
     def _next(self, size: int) -> _Rows | None:
-        with self._lock:
+        with self.lock:
             data = self._read(self._delivered, size)
         rows = _Rows(data, self._names)
         if rows.end:
@@ -161,7 +162,7 @@ class Spool:
 
     def delivered(self, points: Points) -> None:
         """The store has these points (or knew them already): go on behind them."""
-        with self._lock:
+        with self.lock:
             self._offered = None
             self._delivered = points.end
             grown = self._waiting or points.end - self._base > _FILE
@@ -171,12 +172,12 @@ class Spool:
     @property
     def undelivered(self) -> int:
         """Bytes of rows that `delivered` has not heard of."""
-        with self._lock:
+        with self.lock:
             return self._end() - self._delivered
 
     def close(self, *, remove: bool = False) -> None:
         """Let go of the file; `remove` it when its rows are delivered. Again is harmless."""
-        with self._lock:
+        with self.lock:
             self._closed = True
             self._patterns.clear()
             self._retry()
