@@ -43,7 +43,7 @@ class Employer(Protocol):
         """Why no run will ever come."""
 
     def waits_on(self, idle_s: float) -> bool:
-        """Whether an agent that has found nothing to do for so long should wait on."""
+        """Whether an agent that has found nothing to do for so long should wait on: whoever steers is told that it does."""
 
     def began(self, run: Run) -> None: ...
 

@@ -274,6 +274,8 @@ class _Slot:
         return None if controller is None else controller.error
 
     def waits_on(self, idle_s: float) -> bool:
+        if (controller := self.agents._controller) is not None:
+            controller.hurry()
         return True
 
     def began(self, run: Run) -> None:

@@ -25,7 +25,7 @@ from .store import Store
 REST_S = 0.004
 """At least this between two steps: what happens meanwhile is decided together."""
 LONG_REST_S = 0.016
-"""The same while every agent has runs ahead: a step costs more than a short run."""
+"""The same while every agent has runs ahead (see `hurry`): a step costs more than a short run."""
 
 STEP_S = 0.05
 """Suggestions that would take longer than this together are made in several steps."""
@@ -51,6 +51,7 @@ class AutoController:
         self._steering = Steering(store, sweep_id, f"auto-{secrets.token_hex(8)}", searcher, stopper, step_s=STEP_S)
         self._bell = participant(store).bell
         self._wake, self._woken = asyncio.Event(), False
+        self._wanted = asyncio.Event()
         self.task: Future[None] = spawn(self._run())
 
     async def _run(self) -> None:
@@ -60,14 +61,18 @@ class AutoController:
                 participant(self.store).watch()
                 while not self.leaving and not self._steering.over:
                     self._wake.clear()
+                    self._wanted.clear()
                     self._woken = False
                     await asyncio.to_thread(self._step)
                     stepped_at = loop.time()
                     alarm = loop.call_later(EXPIRE_EVERY_S, self._wake.set)
                     await self._wake.wait()
                     alarm.cancel()
-                    rest_s = REST_S if self._steering.urgent else LONG_REST_S
-                    await asyncio.sleep(stepped_at + rest_s - loop.time())
+                    await asyncio.sleep(stepped_at + REST_S - loop.time())
+                    if not self._steering.urgent:
+                        alarm = loop.call_at(stepped_at + LONG_REST_S, self._wanted.set)
+                        await self._wanted.wait()
+                        alarm.cancel()
         except Exception as error:  # noqa: BLE001  the user's search function: said where it can be seen
             self.error = error
             await asyncio.to_thread(self._pause, error)
@@ -95,6 +100,11 @@ class AutoController:
     def _tell(self, reason: str) -> None:
         if self.store.sweep(self.sweep_id).state is SweepState.RUNNING:
             self.store.set_state(self.sweep_id, SweepState.PAUSED, reason)
+
+    def hurry(self) -> None:
+        """Somebody in this process waits for the next step: no long rest before it."""
+        if not self._wanted.is_set():
+            event_loop().call_soon_threadsafe(self._wanted.set)
 
     def wake(self) -> None:
         """Have a step made soon; many calls, one step."""
@@ -125,6 +135,7 @@ def let_go(controller: AutoController) -> None:
         controller.leaving = True
     if not controller.task.done():
         controller.wake()
+        controller.hurry()
     with contextlib.suppress(RuntimeError):  # the interpreter is on its way out
         controller.task.result()
 

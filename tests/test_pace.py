@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from sweepwidget import autocontroller
 from sweepwidget.model import Agent, AgentId, Outcome, RunState, SweepId
 from sweepwidget.process import this_process
 from sweepwidget.steering import LOOK_AHEAD, Steering
@@ -81,3 +82,12 @@ def test_who_takes_over_does_not_take_the_past_for_haste(steered):
     steering.step()
     assert len(steering.runs.ended) > 10
     assert 1 == waiting(steering)
+
+
+@pytest.mark.timeout(30)
+def test_an_agent_that_found_nothing_to_do_ends_the_long_rest(wandb, monkeypatch):
+    """And so does the last one that goes home: neither waits for the clock."""
+    monkeypatch.setattr(autocontroller, "LONG_REST_S", 120.0)
+    sweep_id = wandb.sweep({"method": "random", "parameters": SPACE})
+    wandb.agent(sweep_id, function=lambda: None, count=20)
+    assert ["finished"] * 20 == [run.state for run in wandb.Api().sweep(sweep_id).runs]

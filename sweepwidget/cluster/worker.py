@@ -182,6 +182,8 @@ class Shift:
         return None if self._controller is None else self._controller.error
 
     def waits_on(self, idle_s: float) -> bool:
+        if self._controller is not None:
+            self._controller.hurry()
         if idle_s < self._job.idle_s:
             return True
         state = self.patience.insist(lambda: self._store.sweep(self._job.sweep_id)).state

@@ -239,7 +239,8 @@ class SqliteStore(SqlStore):
             connection.execute(f"PRAGMA busy_timeout = {self._wait_ms}")
 
     def _begin_to_read(self, connection: sqlite3.Connection) -> None:
-        self._wait_at_most(connection, 1000 * BUSY_S)  # rarely: while the log of those who were killed is looked through
+        # It rarely waits: while somebody looks through the log of those who were killed.
+        self._wait_at_most(connection, 1000 * BUSY_S)
         connection.execute("BEGIN")
 
     def _begin_to_write(self, connection: sqlite3.Connection) -> None:
