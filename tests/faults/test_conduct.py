@@ -6,6 +6,7 @@ tests/backends/test_kernel_agents.py. Programs: tests/backends/test_program.py, 
 
 import os
 import signal
+import time
 
 import pytest
 from waiting import until
