@@ -104,7 +104,7 @@ def row_of_run(run: Run, sweep: int) -> tuple[Any, ...]:
         clean(run.group),
         clean(run.job_type),
         clean(run.notes),
-        dumps(run.tags),
+        dumps(run.tags) if run.tags else "[]",
         int(run.deleted),
         run.config_version,
     )
@@ -163,6 +163,8 @@ def loads(text: str) -> dict[str, Any]:
 
 def dumps(value: object) -> str:
     """JSON of a user's value. What JSON does not know is written as `str()` shows it; nothing makes this fail."""
+    if type(value) is dict and not value:  # most of what a new run has
+        return "{}"
     try:
         return json.dumps(value)
     except Exception:  # noqa: BLE001  (a mapping that is no dict, a numpy array, a cycle, a key that is a tuple …)
@@ -192,6 +194,8 @@ def clean(text: str) -> str:
     """Text that every database takes: lone surrogates and NUL become visible escapes."""
     if "\0" in text:
         text = text.replace("\0", "\\x00")
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -244,7 +244,7 @@ class Spool:
                 self._warn(error)
                 return
             self.path = path
-            if self._end() == self._base:  # the header will say so; rows that wait already have one
+            if not self._waiting:  # the header will say so; rows that wait already have one
                 self.source = source
             self._out = -1 if self._waiting else self._file
             return
