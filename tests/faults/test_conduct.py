@@ -97,13 +97,17 @@ def test_a_function_that_never_returns_can_be_interrupted(scene):
     scene.check({"finished", "killed"})
 
 
-def test_a_screen_that_goes_away_ends_no_agent(scene):
-    """The terminal is closed, or what its output was piped to has ended: what is said is lost, and nothing else."""
-    reader, writer = os.pipe()
+@pytest.mark.parametrize("screen", ["pipe", "terminal"])
+def test_a_screen_that_goes_away_ends_no_agent(scene, screen):
+    """The terminal is closed, under `nohup`, or what its output was piped to has ended: what is said is lost, and nothing else."""
+    reader, writer = os.pipe() if screen == "pipe" else os.openpty()
     deeds = ["", "1 / 0", "", ""]
-    code = f"import os\nos.dup2({writer}, 1); os.dup2({writer}, 2); os.close({writer})\n"
+    code = "import fcntl, os, signal, termios\n"
+    if screen == "terminal":
+        code += f"signal.signal(signal.SIGHUP, signal.SIG_IGN); fcntl.ioctl({writer}, termios.TIOCSCTTY, 0)\n"
+    code += f"os.dup2({writer}, 1); os.dup2({writer}, 2); os.close({writer})\n"
     code += SCRIPT.format(sweep=scene.sweep, deeds=deeds, backend="thread")
-    script = scene.script(code, pass_fds=[writer])
+    script = scene.script(code, pass_fds=[writer], start_new_session=True)
     os.close(writer)
     until(lambda: scene.ledger.told())
     os.close(reader)

@@ -16,7 +16,7 @@ from .scene import kill, left
 
 pytestmark = pytest.mark.slow
 
-KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
+KILL, HUP, TERM, INT = signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT
 AGENT = "sweepwidget.agent({!r}, function=train, backend={!r})"
 
 
@@ -76,9 +76,11 @@ def test_a_kernel_agent_that_is_signalled(scene, signum, state):
     scene.check({"finished", state})
 
 
-@pytest.mark.parametrize("signum", [KILL, TERM, INT])
+@pytest.mark.parametrize("signum", [KILL, HUP, TERM, INT])
 def test_a_programs_agent_that_is_signalled(scene, signum):
-    """Its program ends with it; a run whose agent was killed outright is done again, one that was interrupted is killed."""
+    """Its program ends with it; a run whose agent was killed outright, or with its terminal, is done again, one that was
+    interrupted is killed.
+    """
     scene.create(program="train.py")
     scene.last(rows=12, hold=0)
     pid = program_agent(scene)
@@ -86,7 +88,7 @@ def test_a_programs_agent_that_is_signalled(scene, signum):
     until(lambda: not left(), 15)
     scene.ledger.go()
     scene.finish()
-    scene.check({"finished"} if signum == KILL else {"finished", "killed"})
+    scene.check({"finished"} if signum in (KILL, HUP) else {"finished", "killed"})
 
 
 @pytest.mark.parametrize("signum", [TERM, INT])
