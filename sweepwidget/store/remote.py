@@ -43,6 +43,7 @@ from ..model import (
     SweepId,
     SweepState,
 )
+from ..process import is_alive
 from ..term import termlog
 from ..wire import MAX_BODY, VERBS, Denied, encode_call
 from . import outcomes
@@ -51,7 +52,7 @@ from .news import News
 from .outcomes import Kept
 from .pieces import halves
 from .rows import dumps, new_run_id
-from .spool import discard, owners
+from .spool import discard, leftovers, owners
 
 log = logging.getLogger(__name__)
 
@@ -346,7 +347,9 @@ class RemoteStore:
     # -- what processes that died here have left ------------------------------------------------------------------
 
     def _settle(self, sweep_id: SweepId) -> None:
-        """Deliver how runs of a sweep ended, and remove what is left of those that were closed without it."""
+        """Deliver how runs of a sweep ended, and what was logged of those that are still their dead process's; remove what is
+        left of those that were closed without it.
+        """
         kept = {(one.run_id, one.attempt): one for one in outcomes.all_kept(self.folder)}
         left = owners(self.folder) | kept.keys()
         if not left:
@@ -367,12 +370,21 @@ class RemoteStore:
                 log.warning("what run %s left here is kept: %s", run_id, error)
 
     def _settle_run(self, run: Run, attempt: int, one: Kept | None) -> None:
-        if one is not None and run.state is RunState.running and run.attempt == attempt:
-            self._deliver(one, run)
+        if run.state is RunState.running and run.attempt == attempt:
+            if one is not None:
+                self._deliver(one, run)
+            elif self._is_killed(run):
+                for points in leftovers(self.folder, run.id, attempt, self.known_offsets(run.id, attempt)):
+                    self.log(points)
         elif run.ended:
             outcomes.clear(self.folder, run.id, attempt)
         elif run.attempt != attempt and not (one is not None and run.state in WAITING):
             discard(self.folder, run.id, attempt)
+
+    def _is_killed(self, run: Run) -> bool:
+        """Whether the process that has the run was one of this machine, and is dead."""
+        agents = self.agents(SweepId(run.sweep_id)) if run.sweep_id else ()
+        return any(agent.id == run.agent_id and is_alive(agent.process) is False for agent in agents)
 
     def _has_been_tried(self, run: Run) -> bool:
         """Whether this run, which was given back and claimed anew, was tried to its end here before; if so, it is closed."""

@@ -152,6 +152,19 @@ def evolve_store(world, store):
     return seen
 
 
+@pytest.mark.parametrize("dead", [True, False])
+def test_the_next_who_joins_delivers_what_the_dead_logged(far, hub, world, dead):
+    """A process was killed in mid-run: what the hub had not heard of it comes while the run is still its own. One that
+    lives ships by itself."""
+    whose = evolve(this_process(), started="0") if dead else this_process()
+    run = world.begin(f"first of {world.sweep_id}", whose)
+    active = _trained(far, run)
+    _join(world, "another")
+    kept = hub.behind.open().columns(run.id, 1).get("loss")
+    assert (list(range(5)) if dead else []) == ([] if kept is None else kept.steps.tolist())
+    active._spool.close(remove=True)
+
+
 def test_a_process_that_lives_delivers_its_own(far, relay, world, monkeypatch):
     """Whoever joins meanwhile leaves it to that process."""
     run = _begin(world)
