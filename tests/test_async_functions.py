@@ -107,8 +107,8 @@ def test_an_interrupt_ends_a_coroutine_on_the_main_thread(wandb, own_loop):
 
     async def train():
         wandb.init()
-        threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT]).start()
         try:
+            threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT]).start()
             await asyncio.Event().wait()
         finally:
             cleaned.set()

@@ -611,13 +611,21 @@ import threading
 from sweepwidget.model import Run, RunState
 from sweepwidget.progress import Progress, screen_for
 from sweepwidget.progresstext import Facts
-begin, progress = threading.Event(), Progress(Facts("abc"), screen_for(None))
+class Told:
+    def __init__(self, screen):
+        self.screen = screen
+    def __getattr__(self, name):
+        return getattr(self.screen, name)
+    def draw(self, *args):
+        self.screen.draw(*args)
+        drawn.set()
+begin, drawn, progress = threading.Event(), threading.Event(), Progress(Facts("abc"), Told(screen_for(None)))
 run = Run("id1", "abc", 1, {}, RunState.running)
-threading.Thread(target=lambda: (begin.wait(10), progress.started(run))).start()
+threading.Thread(target=lambda: (begin.wait(30), progress.started(run))).start()
 """
     call = kernel.start(code)
     kernel.finish(call)
-    later = kernel.start("begin.set()\nimport time; time.sleep(0.6); progress._closed.set()")
+    later = kernel.start("begin.set(); drawn.wait(20); progress._closed.set()")
     kernel.finish(later)
     shown = [[m["msg_type"] for m in kernel.messages(cell)].count("display_data") for cell in (call, later)]
     assert shown == [1, 0]

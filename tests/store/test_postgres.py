@@ -535,7 +535,7 @@ def test_agents_elsewhere_are_woken(server, opened, child):
                 seen = here.bell.count
                 run = store.claim(agent, str(n))
                 if run is None:
-                    here.bell.wait(seen, 1.0)
+                    here.bell.wait(seen, 10.0)
             print(time.time(), flush=True)
         """,
         server.url(),
@@ -548,7 +548,7 @@ def test_agents_elsewhere_are_woken(server, opened, child):
         began = time.time()
         world.add()
         delays.append(float(waiter.line()) - began)
-    assert sorted(delays)[10] < 0.25, delays  # by the look once a second it would be half a second
+    assert sorted(delays)[10] < 2.5, delays  # by the look every ten seconds it would be five
 
 
 def test_reading_and_renewing_wake_nobody(opened):
@@ -720,8 +720,8 @@ def test_an_interrupt_in_mid_transaction(opened, monkeypatch):
             store.log(points(run, 0, 3))
     with other._write as tx:
         other._lock_run(tx, run.id)
-        threading.Timer(0.2, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt):
+            threading.Timer(0.2, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
             store.log(points(run, 0, 3))
         tx.undo()
     assert logged(store, run.id) == []

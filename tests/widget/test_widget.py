@@ -212,7 +212,7 @@ def test_traits_are_observed(notebook):
         "    seen.append(change.new); raise ValueError('mine')\n"
         "dash.observe(look, 'status')\n"
         "wandb.agent(dash.sweep_id, function=train)\n"
-        "until = time.monotonic() + 5\n"
+        "until = time.monotonic() + 20\n"
         "while 'FINISHED' not in seen and time.monotonic() < until: time.sleep(0.01)\n"
         "print(seen)"
     )
