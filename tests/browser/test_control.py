@@ -99,7 +99,7 @@ def test_a_sweep_is_paused_resumed_and_stopped_while_its_cell_runs(notebook):
     board.said("Finished")
     board.answered()
     latest = max(run.started_at or 0.0 for run in runs_of(lab))
-    assert latest - clicked < 1.0
+    assert latest - clicked < 5.0  # unheard, it would begin runs for as long as the cell blocks
     print(f"the latest run began {latest - clicked:+.2f} s after the click on Stop")
     assert "'finished'" == lab.ask("dash.status").lower()
 
@@ -137,7 +137,7 @@ def test_a_busy_kernel_is_said_and_the_order_acts_afterwards(notebook):
     board.part("stop").click()
     clicked = time.monotonic()
     board.part("kernel-busy").wait_for()
-    assert time.monotonic() - clicked < 2.0
+    assert time.monotonic() - clicked < 4.0  # of the five that the cell sleeps
     assert "your stop was sent" in board.part("kernel-busy").inner_text()
     assert board.part("stop").get_attribute("data-status") == "sent"
     assert lab.is_running(4)
