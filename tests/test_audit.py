@@ -175,7 +175,7 @@ MAY_PUT_TOGETHER = {
     # Statements of MIGRATIONS, one after another; constants of the class; what `execute` was given.
     ("store/sqlite.py", "SqliteStore._migrate", "statement"),
     ("store/postgres_schema.py", "_migrate", "statement"),
-    ("store/sqlite.py", "_Transaction.__exit__", "'ROLLBACK' if self._undone else 'COMMIT'"),
+    ("store/sqlite.py", "_Transaction.__exit__", "'COMMIT' if done else 'ROLLBACK'"),
     ("store/postgres_transaction.py", "PipelinedTransaction._queue", "query"),
     # Numbers of our own, and NORMAL or FULL.
     ("store/sqlite.py", "SqliteStore._migrate", "f'PRAGMA application_id = {APPLICATION_ID}'"),
