@@ -2,7 +2,7 @@
 
 python -m benchmarks kills                            all of it, in about three minutes on a quiet machine
 python -m benchmarks kills agents --kills 1000        some of it, longer
-python -m benchmarks kills --record                   as long as the aims say: hours
+python -m benchmarks kills --record                   as many as the aims say: an hour or more
 """
 
 from __future__ import annotations
