@@ -7,7 +7,7 @@ The file is a sequence of records, each a multiple of eight bytes, little-endian
 
     length u32 · kind u32 · step i64 · unix seconds f64 · payload
 
-    kind HEADER   payload: JSON of whose rows these are, and at which offset of the stream the file begins
+    kind HEADER   payload: JSON of whose rows these are, who writes them, and at which offset of the stream the file begins
          NAMES    payload: JSON list of metric names; `step` is the kind of the rows that follow this pattern
          OBJECT   payload: JSON object of those values of the row behind it that are not numbers
          ≥ FIRST  payload: one f64 per name
@@ -39,7 +39,8 @@ from numpy.typing import NDArray
 from ..columns import STEP, VALUE
 from ..errors import UsageError
 from ..model import Column, Points, RunId
-from .rows import dumps
+from ..process import is_alive, this_process
+from .rows import dumps, process_of, text_of
 
 TIMESTAMP = "_timestamp"
 """The metric that every row has: unix seconds. Rows are rebuilt by joining the columns on step."""
@@ -250,7 +251,14 @@ class Spool:
             return
 
     def _header(self) -> bytes:
-        whose = {"run": self.run_id, "attempt": self.attempt, "source": self.source, "base": self._base}
+        writer = text_of(this_process())
+        whose = {
+            "run": self.run_id,
+            "attempt": self.attempt,
+            "source": self.source,
+            "base": self._base,
+            "writer": writer,
+        }
         return _record(HEADER, 0, 0.0, whose)
 
     def _send(self, data: bytes) -> bool:
@@ -340,6 +348,15 @@ def leftovers(folder: Path, run_id: str, attempt: int, known: Mapping[str, int])
         with contextlib.suppress(OSError):
             pieces += _leftover(path.read_bytes(), run_id, attempt, known)
     return pieces
+
+
+def is_written(folder: Path, run_id: str, attempt: int) -> bool:
+    """Whether a process that logs to that attempt is known to live still."""
+    writers = set()
+    for path in _files(folder, run_id, attempt):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            writers.add(_whose(file.read(_HEADER_SIZE)).get("writer", ""))
+    return any(is_alive(process_of(writer)) for writer in writers if writer)
 
 
 def discard(folder: Path, run_id: str, attempt: int) -> None:

@@ -334,9 +334,12 @@ class SqlStore(ABC):
             ledger = self._lock_sweep(tx, n, lease=lease)
             now = self._looked[n] = self._clock(tx)
             agents = sorted(tx.execute(sql.LIVING, (n,)).fetchall())  # everybody locks agents in this order
-            fates = [
-                (_fate(process, since, until, now), agent, process, ttl) for agent, process, ttl, since, until in agents
-            ]
+            fates = []
+            for agent, process, ttl, since, until in agents:
+                fate = _fate(process, since, until, now)
+                if fate == DEAD and _lasts(since, until, now) and self._logs_still(tx, n, agent):
+                    fate = ""  # what its program or its kernel logs until it is ended, too, is taken in next time
+                fates.append((fate, agent, process, ttl))
             for fate, agent, process, ttl in fates:
                 if fate == LAPSED and abs(now - looked) > ttl / 2:
                     # Whoever did not look for so long was itself frozen (or the clock was set), and so perhaps was the
@@ -809,6 +812,11 @@ class SqlStore(ABC):
         lost = json.dumps([run.id for run in closed])
         tx.execute(sql.LEAVE, (gone, lost, ledger.version, agent_id))
         return closed
+
+    def _logs_still(self, tx: Transaction, n: int, agent_id: AgentId) -> bool:
+        """Whether a process that works on a run of this agent has outlived it (for a moment: a sentinel ends it)."""
+        held = map(HeldRun._make, tx.execute(sql.HELD, (n, agent_id)).fetchall())
+        return any(spool.is_written(self.folder, run.id, run.attempt) for run in held)
 
     def _fate_of_run(self, held: HeldRun, ledger: Ledger, why: str, max_attempts: float) -> tuple[RunState, str]:
         if held.stop_state is not None:

@@ -35,9 +35,9 @@ def check(
         kept = _rows(store, run_id, attempt)
         assert logged == list(range(len(logged)))
         assert kept == list(range(len(kept))), "a row is there twice, or there is a gap"
-        assert len(logged) <= len(kept) <= len(logged) + 1, (
-            "a row whose log() returned is lost"
-        )  # one more was on its way
+        assert len(logged) <= len(kept) <= len(logged) + 1, (  # one more was on its way
+            f"a row whose log() returned is lost: {len(kept)} of {len(logged)} rows of {known[run_id]}, attempt {attempt}"
+        )
     for run in runs:
         if run.state.value == "finished":
             assert list(range(rows)) == _rows(store, run.id, run.attempt)

@@ -34,6 +34,7 @@ from sweepwidget.model import (
     Token,
 )
 from sweepwidget.process import this_process
+from sweepwidget.store import spool as spool_module
 from sweepwidget.store.spool import Spool
 
 from .conftest import ELSEWHERE, SWEEP, TTL, World, logged, not_at_a_hub, points
@@ -696,10 +697,18 @@ def test_a_new_attempt_starts_clean(world):
     assert len(world.store.columns(run.id, attempt=1)["loss"]) == 5
 
 
-def test_what_the_dead_left_is_taken_in(world, place):
+@pytest.fixture
+def as_the_dead(monkeypatch):
+    """What is logged here is logged by a process that is dead."""
+    dead = evolve(this_process(), started="before time")
+    monkeypatch.setattr(spool_module, "this_process", lambda: dead)
+    return dead
+
+
+def test_what_the_dead_left_is_taken_in(world, place, as_the_dead):
     """Points in the spool that never reached the store are counted with the attempt that logged them."""
     not_at_a_hub(place, "spools of agents are on other machines")
-    run = world.begin(process=evolve(this_process(), started="before time"))
+    run = world.begin(process=as_the_dead)
     spool = Spool(world.store.folder, run.id, run.attempt)
     for step in range(3):
         spool.append(step, 0.0, {"loss": 0.5})
@@ -713,6 +722,32 @@ def test_what_the_dead_left_is_taken_in(world, place):
     assert world.store.records(run.id, attempt=1) == [(3, {"note": "late"}), (4, {"note": "late"})]
     assert list((world.store.folder / "spool").iterdir()) == []
     spool.close()
+
+
+def test_a_program_that_outlives_its_agent_for_a_moment_is_waited_for(world, place):
+    """What it logs until it is ended counts as well, so its run is taken away when it has ended; or with its agent's lease."""
+    not_at_a_hub(place, "spools of agents are on other machines")
+    run = world.begin(process=evolve(this_process(), started="before time"))
+    program = Spool(world.store.folder, run.id, run.attempt, "program")
+    program.append(0, 0.0, {"loss": 0.5})
+    assert world.store.expire(world.lease) == []
+    program.append(1, 0.0, {"loss": 0.5})
+    _watch(world, place, TTL * 0.9)
+    assert [(run.state, run.attempt) for run in world.store.runs(SWEEP)] == [(R.running, 1)]
+    _watch(world, place, TTL * 0.2)
+    assert [(run.state, run.attempt) for run in world.store.runs(SWEEP)] == [(R.pending, 2)]
+    assert world.store.columns(run.id, attempt=1)["loss"].steps.tolist() == [0, 1]
+    program.close()
+
+
+def test_a_program_that_has_ended_after_its_agent_is_waited_for_no_longer(world, place, as_the_dead):
+    """Its run is given back at the next look."""
+    not_at_a_hub(place, "spools of agents are on other machines")
+    run = world.begin(process=evolve(as_the_dead, pid=as_the_dead.pid + 1))
+    program = Spool(world.store.folder, run.id, run.attempt, "program")
+    program.append(0, 0.0, {"loss": 0.5})
+    assert [given_back.attempt for given_back in world.store.expire(world.lease)] == [2]
+    program.close()
 
 
 def test_a_keeper_that_was_frozen_first_waits(world, place):
@@ -1095,10 +1130,10 @@ def test_starting_a_plain_run_again(store):
         store.start_run(Run(RunId("plain"), None, 0, {}), Agent(AgentId("x"), SweepId(""), this_process()), TTL)
 
 
-def test_a_plain_run_that_died_has_crashed(store, place):
+def test_a_plain_run_that_died_has_crashed(store, place, as_the_dead):
     """There is no second attempt without a sweep; the next plain run finds the dead one."""
     not_at_a_hub(place, "spools of agents are on other machines")
-    dead = _plain(store, "dead", evolve(this_process(), started="before time"))
+    dead = _plain(store, "dead", as_the_dead)
     spool = Spool(store.folder, dead.id, dead.attempt)
     spool.append(0, 1.0, {"loss": 2.0})
     spool.close()
