@@ -257,6 +257,15 @@ class Run:
 
     # -- stopping -----------------------------------------------------------------------------------------------
 
+    def announce(self) -> None:
+        """In a process that works for an agent elsewhere: stop if somebody else has the run by now. That this process will log
+        stands on the disk before it asks, so whoever takes the run away after that waits until it has ended.
+        """
+        self._spool.begin()
+        row = self._store.run(self._row.id)
+        if row.attempt != self.attempt or row.ended:
+            self.order_stop("it was given to another agent")
+
     def order_stop(self, reason: str, state: RunState | None = None) -> None:
         """The next `log()` raises RunStopped (the first order stands)."""
         if self._stopped is None:

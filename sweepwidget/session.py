@@ -23,7 +23,7 @@ from attrs import define, evolve
 
 from . import outages
 from .active_run import Run
-from .errors import Error, Fenced, RunStopped, UsageError
+from .errors import Error, Fenced, RunStopped, StoreUnavailable, UsageError
 from .farewell import Farewell, leave
 from .loop import after_fork
 from .model import Agent, AgentId, Outcome, Run as RunRow, RunId, RunState, SweepId
@@ -218,6 +218,9 @@ def _init_trial(
         disabled=disabled,
     )
     participant(here.store).add(here.run)
+    if here.source and not disabled:
+        with contextlib.suppress(StoreUnavailable):  # training does not wait; what is logged is fenced later, if at all
+            here.run.announce()
     return here.run
 
 

@@ -4,9 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from sweepwidget import session
+from sweepwidget.errors import RunStopped
 from sweepwidget.model import Agent, AgentId, Outcome, RunState, Suggestion, Sweep, SweepId, SweepState
 from sweepwidget.participant import Participant
 from sweepwidget.process import this_process
+from sweepwidget.store.spool import is_written
 from sweepwidget.store.sqlite import SqliteStore
 
 SWEEP, AGENT = SweepId("sweep"), AgentId("agent")
@@ -72,3 +75,25 @@ def test_a_run_that_somebody_else_has_is_told_to_stop(store, here):
     store.finish(second.id, second.attempt, Outcome(RunState.crashed))
     here.tick(2.0)
     assert [(1, "it is crashed", None), (1, "it was given to another agent", None)] == sorted(told)
+
+
+def test_a_program_that_begins_when_its_run_is_somebody_elses_logs_nothing(store):
+    """Its agent died as it started, and the run has been claimed again: the first `log()` says so and keeps no row."""
+    first = store.claim(AGENT, "first")
+    store.finish(first.id, first.attempt, Outcome(RunState.preempted))
+    store.claim(AGENT, "again")
+    with session.trial(store, first, frozenset(), "program"):
+        run = session.init()
+        with pytest.raises(RunStopped, match="another agent"):
+            run.log({"loss": 1.0})
+        run._spool.close(remove=True)
+
+
+def test_who_will_log_is_known_before_its_first_row(store):
+    """So whoever would give the run to another waits for a program that has begun, and has not logged yet."""
+    first = store.claim(AGENT, "first")
+    with session.trial(store, first, frozenset(), "program"):
+        assert not is_written(store.folder, first.id, first.attempt)
+        run = session.init()
+        assert is_written(store.folder, first.id, first.attempt)
+        run._spool.close(remove=True)

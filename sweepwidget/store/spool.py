@@ -97,6 +97,14 @@ class Spool:
         self._names: dict[int, tuple[str, ...]] = {}
         self._closed = False
 
+    def begin(self) -> None:
+        """Make the file before the first row: whoever would give the run to another sees that it is written (`is_written`)."""
+        with self.lock:
+            if self._file < 0:
+                self._open()
+            if self._end() == self._base:
+                self._send(self._header())
+
     def append(self, step: int, at: float, row: Mapping[str, Any]) -> None:
         """Keep one row, logged at unix second `at`. When this returns, killing the process does not lose it.
 
@@ -351,7 +359,7 @@ def leftovers(folder: Path, run_id: str, attempt: int, known: Mapping[str, int])
 
 
 def is_written(folder: Path, run_id: str, attempt: int) -> bool:
-    """Whether a process that logs to that attempt is known to live still."""
+    """Whether a process that logs to that attempt, or soon will, is known to live still."""
     writers = set()
     for path in _files(folder, run_id, attempt):
         with contextlib.suppress(OSError), path.open("rb") as file:

@@ -729,9 +729,10 @@ def test_a_program_that_outlives_its_agent_for_a_moment_is_waited_for(world, pla
     not_at_a_hub(place, "spools of agents are on other machines")
     run = world.begin(process=evolve(this_process(), started="before time"))
     program = Spool(world.store.folder, run.id, run.attempt, "program")
-    program.append(0, 0.0, {"loss": 0.5})
+    program.begin()
     assert world.store.expire(world.lease) == []
-    program.append(1, 0.0, {"loss": 0.5})
+    for step in range(2):
+        program.append(step, 0.0, {"loss": 0.5})
     _watch(world, place, TTL * 0.9)
     assert [(run.state, run.attempt) for run in world.store.runs(SWEEP)] == [(R.running, 1)]
     _watch(world, place, TTL * 0.2)
