@@ -20,6 +20,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import httpx
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
+from ports import free_port
 from profiles import examples
 
 from sweepwidget.columns import column
@@ -477,7 +478,7 @@ def test_a_free_port_is_found_and_a_given_one_is_kept(open_hub):
 
 def test_the_port_is_the_same_after_a_restart(open_hub):
     """A hub that is started anew where it was finds its old links good."""
-    hub = open_hub()
+    hub = open_hub(port=free_port())
     caller = hub.caller()
     hub.server.stop()
     hub.server = HubServer(hub.store, port=hub.server.port)
@@ -487,7 +488,7 @@ def test_the_port_is_the_same_after_a_restart(open_hub):
 
 def test_stopping_answers_those_who_wait(open_hub):
     """A hub that ends does not leave long-polls hanging, and takes no connection afterwards."""
-    hub = open_hub()
+    hub = open_hub(port=free_port())
     hub.store.create_sweep(Sweep(SweepId("a"), {}))
     caller, answers = hub.caller(), []
     version = caller.call("wait", sweep_id="a", version=0, timeout_s=5.0)
@@ -514,7 +515,7 @@ def test_a_forked_child_holds_no_socket(tmp_path):
     from pathlib import Path
     from sweepwidget.store.sqlite import SqliteStore
     from sweepwidget.hub.server import HubServer
-    server = HubServer(SqliteStore(Path(sys.argv[1])))
+    server = HubServer(SqliteStore(Path(sys.argv[1])), port=int(sys.argv[2]))
     server.start()
     child = os.fork()
     if not child:
@@ -524,7 +525,7 @@ def test_a_forked_child_holds_no_socket(tmp_path):
     os._exit(0)
     """
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "sweeps.db")],
+        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "sweeps.db"), str(free_port())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
