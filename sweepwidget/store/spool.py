@@ -360,10 +360,7 @@ def leftovers(folder: Path, run_id: str, attempt: int, known: Mapping[str, int])
 
 def is_written(folder: Path, run_id: str, attempt: int) -> bool:
     """Whether a process that logs to that attempt, or soon will, is known to live still."""
-    writers = set()
-    for path in _files(folder, run_id, attempt):
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            writers.add(_whose(file.read(_HEADER_SIZE)).get("writer", ""))
+    writers = {_whose_file(path).get("writer") for path in _files(folder, run_id, attempt)}
     return any(is_alive(process_of(writer)) for writer in writers if writer)
 
 
@@ -393,13 +390,8 @@ def others(spool: Spool) -> bool:
 
 def owners(folder: Path) -> set[tuple[str, int]]:
     """The (run id, attempt) of every spool there is."""
-    found = set()
-    for path in (folder / "spool").glob("*.spool"):
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            whose = _whose(file.read(_HEADER_SIZE))
-            if whose:
-                found.add((whose["run"], whose["attempt"]))
-    return found
+    headers = map(_whose_file, (folder / "spool").glob("*.spool"))
+    return {(whose["run"], whose["attempt"]) for whose in headers if whose}
 
 
 class _Rows:
@@ -516,6 +508,13 @@ def _leftover(data: bytes, run_id: str, attempt: int, known: Mapping[str, int]) 
     rows = _Rows(data, {}, begin=start - base)
     end = base + rows.end
     return [Points(RunId(run_id), attempt, source, start, end, rows.columns(), rows.objects)] if end > start else []
+
+
+def _whose_file(path: Path) -> Mapping[str, Any]:
+    """What the header of a file says; {} for one that is gone by now, too."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return _whose(file.read(_HEADER_SIZE))
+    return {}
 
 
 def _whose(data: bytes) -> Mapping[str, Any]:

@@ -338,58 +338,50 @@ def test_a_claim_costs_the_same_however_many_runs_wait(opened, path):
     assert [] == [step for *_, step in plan if "INDEX" not in step and "SCALAR" not in step]
 
 
-def test_another_that_makes_the_store_just_now_is_waited_for(path):
+@pytest.fixture
+def refusals(monkeypatch):
+    """Released once for each statement that a connection made from now on is refused."""
+    refused, connect = threading.Semaphore(0), sqlite3.connect
+
+    class Telling(sqlite3.Connection):
+        def execute(self, *statement):
+            try:
+                return super().execute(*statement)
+            except sqlite3.OperationalError:
+                refused.release()
+                raise
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *given, **options: connect(*given, factory=Telling, **options))
+    return refused
+
+
+def test_another_that_makes_the_store_just_now_is_waited_for(path, refusals):
     """SQLite itself does not wait for it before there is a write-ahead log."""
     path.parent.mkdir()
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        refused = threading.Event()
-
-        class Impatient(sqlite3.Connection):
-            def execute(self, *statement):
-                try:
-                    return super().execute(*statement)
-                except sqlite3.OperationalError:
-                    refused.set()
-                    raise
-
         made = []
-        with pytest.MonkeyPatch.context() as patch:
-            connect = sqlite3.connect
-            patch.setattr(sqlite3, "connect", lambda *given, **options: connect(*given, factory=Impatient, **options))
-            thread = threading.Thread(target=lambda: made.append(SqliteStore(path)))
-            thread.start()
-            assert refused.wait(20)
-            assert not made
-            other.execute("COMMIT")
-            thread.join(20)
+        thread = threading.Thread(target=lambda: made.append(SqliteStore(path)))
+        thread.start()
+        assert refusals.acquire(timeout=20)
+        assert not made
+        other.execute("COMMIT")
+        thread.join(20)
     (store,) = made
     assert [] == store.sweeps()
     store.close()
 
 
-def test_whoever_waits_to_write_asks_again_every_few_milliseconds(path, monkeypatch):
+def test_whoever_waits_to_write_asks_again_every_few_milliseconds(path, refusals):
     """However long it has waited: SQLite itself would sleep longer each time, and those who come later be let in first."""
-    asked = threading.Semaphore(0)
-
-    class Refused(sqlite3.Connection):
-        def execute(self, *statement):
-            try:
-                return super().execute(*statement)
-            except sqlite3.OperationalError:
-                asked.release()
-                raise
-
-    connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda *given, **options: connect(*given, factory=Refused, **options))
     with (
         contextlib.closing(SqliteStore(path)) as store,
-        contextlib.closing(connect(path, isolation_level=None)) as other,
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other,
     ):
         other.execute("BEGIN IMMEDIATE")
         thread = threading.Thread(target=store.remember, args=("key", "text"))
         thread.start()
-        assert all(asked.acquire(timeout=20) for _ in range(50))
+        assert all(refusals.acquire(timeout=20) for _ in range(50))
         other.execute("COMMIT")
         thread.join(20)
         assert "text" == store.recall("key")
