@@ -23,7 +23,7 @@ import sweepwidget
 from sweepwidget import stores
 from sweepwidget.backends import shipping
 from sweepwidget.backends.engines import engine_for
-from sweepwidget.backends.engines.ray import _daemons
+from sweepwidget.backends.engines.ray import _daemons, _end_daemons
 from sweepwidget.cluster import ClusterAgents, agents as clusteragents, overseer, slot, worker
 from sweepwidget.failures import failure_rules
 from sweepwidget.model import Agent, AgentId, Process, RunState
@@ -94,8 +94,7 @@ def begin(ray):
         except Exception:
             if is_last:
                 raise
-            for daemon in set(_daemons()) - before:
-                daemon.kill()
+            _end_daemons(before)
             ray.shutdown()
 
 

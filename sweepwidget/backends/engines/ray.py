@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -75,9 +75,7 @@ class RayEngine:
         try:
             ray.init(log_to_driver=False, configure_logging=False)
         except Exception:  # too slow a machine, say: Ray leaves what it has started, and the next try starts it again
-            for daemon in set(_daemons()) - before:
-                with contextlib.suppress(psutil.Error):
-                    daemon.kill()
+            _end_daemons(before)
             raise
         finally:
             log.setLevel(level)
@@ -91,6 +89,12 @@ class RayEngine:
             return False
         ray.cancel(ref, force=force)
         return True
+
+
+def _end_daemons(but: Iterable[psutil.Process]) -> None:
+    for daemon in set(_daemons()).difference(but):
+        with contextlib.suppress(psutil.Error):
+            daemon.kill()
 
 
 def _daemons() -> Iterator[psutil.Process]:
