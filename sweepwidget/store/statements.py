@@ -138,7 +138,7 @@ STOP_RUNNING = """UPDATE run SET stop_state = ?, stop_reason = ?, version = ?
     WHERE id = ? AND turn = 2 AND stop_state IS NULL"""
 UPDATE_RUN = "UPDATE run SET {} version = ? WHERE id = ?"
 WITHDRAW = """UPDATE run SET deleted = 1, state = 'killed', version = ?
-    WHERE id = ? AND sweep = ? AND state = 'pending' AND attempt = 1 AND started_at IS NULL AND ahead = 0"""
+    WHERE id = ? AND sweep = ? AND state = 'pending' AND attempt = 1 AND ahead = 0"""
 GIVE_NUMBERS_BACK = """UPDATE ledger SET numbers = (SELECT COALESCE(MAX(number), 0) FROM run WHERE sweep = ? AND deleted = 0)
     WHERE sweep = ?"""
 DELETE_RUN = "UPDATE run SET deleted = 1, version = ? WHERE id = ? AND deleted = 0"

@@ -1291,6 +1291,18 @@ def test_withdrawn_runs_were_never_there(world):
     assert 2 == again.number
 
 
+def test_what_somebody_began_or_stopped_is_not_withdrawn(world):
+    """A run that waits again has a first attempt, and one that the user killed as it waited is an answer to him."""
+    store = world.store
+    again, killed, ahead = world.add(3)
+    agent = world.join()
+    assert again.id == world.claim(agent).id
+    store.leave(agent)
+    store.stop([killed.id], "not this one", R.killed)
+    store.withdraw(world.lease, [again.id, killed.id, ahead.id])
+    assert [(again.id, R.pending), (killed.id, R.killed)] == [(run.id, run.state) for run in store.runs(world.sweep_id)]
+
+
 def test_only_suggestions_of_the_sweep_are_withdrawn(world):
     """What somebody added by hand stays, and so does what waits in another sweep."""
     store = world.store

@@ -456,15 +456,17 @@ def _named(run, key):
     return Points(run.id, run.attempt, "", 0, 2, {key: column(range(2), [0.0, 1.0])})
 
 
-@pytest.mark.parametrize("text", ["nul \0", "lone \ud800", "quote ' \" \\ ; % $1 ?"])
+@pytest.mark.parametrize("text", ["nul \0 ends it", "lone \ud800", "quote ' \" \\ ; % $1 ?"])
 def test_any_text_may_be_asked_for(opened, text):
-    """Also one that PostgreSQL would refuse: it is simply not found."""
+    """Also one that PostgreSQL would refuse or cut off: it is simply not found."""
     store = opened()
     with pytest.raises(errors.SweepNotFound):
         store.sweep(SweepId(text))
     assert store.recall(text) == ""
     store.create_sweep(Sweep(SweepId(text), {text: text}))
     assert {text: text} == store.sweep(SweepId(text)).config
+    with pytest.raises(errors.SweepNotFound):
+        store.sweep(SweepId("nul "))
 
 
 # -- clocks -----------------------------------------------------------------------------------------------------------

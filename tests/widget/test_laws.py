@@ -38,9 +38,10 @@ def test_values_come_back(value):
     assert same(unmarked(json.loads(json.dumps(plain(value), allow_nan=False))), value)
 
 
-@given(
-    st.text(st.characters(), max_size=8) | st.dictionaries(st.text(st.characters(), max_size=4), st.text(max_size=4))
-)
+odd = st.text(st.characters(categories=["Cs"]) | st.characters(), max_size=4)
+
+
+@given(odd | st.dictionaries(odd, odd))
 def test_any_text_can_be_sent(value):
     """Lone surrogates too: the message is UTF-8."""
     json.dumps(plain(value), ensure_ascii=False).encode()
