@@ -517,11 +517,9 @@ def test_a_forked_child_holds_no_socket(tmp_path):
     from sweepwidget.hub.server import HubServer
     server = HubServer(SqliteStore(Path(sys.argv[1])), port=int(sys.argv[2]))
     server.start()
-    child = os.fork()
-    if not child:
+    if not os.fork():
+        print(server.port, flush=True)  # the fork is complete: what it closes is closed
         sys.stdin.read()  # until the test lets go
-        os._exit(0)
-    print(server.port, flush=True)
     os._exit(0)
     """
     process = subprocess.Popen(
