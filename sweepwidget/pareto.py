@@ -21,10 +21,22 @@ def front(costs: ArrayLike) -> NDArray[np.bool_]:
     """
     rows = np.asarray(costs, float)
     best = np.ones(len(rows), bool)
-    for i in np.lexsort(rows.T):  # whoever dominates a row comes before it
+    order = np.lexsort(rows.T[::-1])  # whoever dominates a row comes before it
+    if rows.ndim == 2 and rows.shape[1] == 2:
+        best[order] = _stairs(*rows[order].T)
+        return best
+    for i in order:
         if best[i]:
             best &= ~((rows >= rows[i]).all(axis=1) & (rows > rows[i]).any(axis=1))
     return best
+
+
+def _stairs(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The front of two costs, the rows sorted by a and then by b: b falls from each of its rows to the next."""
+    first = np.searchsorted(a, a)  # of those with the same a; its b is their smallest
+    before = np.append(np.inf, np.minimum.accumulate(b))[first]
+    falls: NDArray[np.bool_] = (b == b[first]) & (b < before)
+    return falls
 
 
 def best_runs(runs: Sequence[Run], goals: Sequence[Goal]) -> list[Run]:
