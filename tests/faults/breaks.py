@@ -53,14 +53,15 @@ def every_attempt_is_the_first() -> None:
     statements.WAIT_AGAIN = statements.WAIT_AGAIN.replace("attempt = attempt + 1, ", "")
 
 
-def leases_by_the_wall_clock() -> None:
-    """Leases are timed by a clock that can be set."""
-    sqlite.SqliteStore._clock = lambda self, tx: time.time()
-
-
 def no_self_freeze_rule() -> None:
     """Whoever was frozen itself takes everybody's run away when it wakes."""
     sql.abs = lambda number: 0.0
+
+
+def leases_by_the_wall_clock() -> None:
+    """Leases are timed by a clock that can be set, and whoever finds that they all have lapsed does not wonder why."""
+    no_self_freeze_rule()
+    sqlite.SqliteStore._clock = lambda self, tx: time.time()
 
 
 def the_disk_refuses_and_rows_are_dropped() -> None:
@@ -87,8 +88,8 @@ BREAKS = {
         the_dead_are_not_seen,
         what_the_dead_logged_is_left,
         every_attempt_is_the_first,
-        leases_by_the_wall_clock,
         no_self_freeze_rule,
+        leases_by_the_wall_clock,
         the_disk_refuses_and_rows_are_dropped,
         late_orders_count,
     )

@@ -120,7 +120,6 @@ def test_a_clock_that_is_set(scene, short_leases, days):
     """A day back or forward in the middle of a run: no lease lapses, and nobody else gets the run."""
     scene.last(rows=30, pause_s=0.08)  # long enough for everybody to look at everybody several times
     moved = scene.victim(victims.agent_whose_clock_is_set, scene.part(lease_s=LEASE_S), days * 86400.0)
-    until(scene.at_work)  # it steers, so that it is the one who looks whose lease has lapsed
     other = scene.victim(victims.agent, scene.part(lease_s=LEASE_S))
     for process in (moved, other):
         process.join(60)
