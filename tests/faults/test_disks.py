@@ -47,8 +47,8 @@ def outage_ends(scene, agent, end):
     """The agent goes on while the disk refuses, and when it no longer does, all is there. A page has room for a hundred rows,
     so the spool's last one is full before long.
     """
+    rows = sum(map(len, scene.ledger.told().values()))  # while its run is held: later it may have too few rows left
     scene.ledger.go()
-    rows = sum(map(len, scene.ledger.told().values()))
     until(lambda: sum(map(len, scene.ledger.told().values())) > rows + 250)
     assert agent.is_alive()
     end()
