@@ -68,8 +68,8 @@ class Watch:
         """Answer all who wait."""
         self._error = StoreUnavailable("this hub is shutting down")
         self._begun.set()
-        _pulse(self._moved)
-        _pulse(self._alarm)
+        self._moved = _pulse(self._moved)
+        self._alarm = _pulse(self._alarm)
 
     async def _look_on(self, timeout_s: float) -> None:
         """Have somebody look, and the first look behind us."""
@@ -103,17 +103,17 @@ class Watch:
             self._error = error
         finally:
             self._begun.set()
-            _pulse(self._moved)
-            _pulse(self._alarm)
+            self._moved = _pulse(self._moved)
+            self._alarm = _pulse(self._alarm)
 
     def _tell(self, changes: Changes, first: bool) -> None:
         moved = changes.cursor.version != self._version
         self._version = changes.cursor.version
         if first or _urgent(changes):
             self._urgent = self._version
-            _pulse(self._alarm)
+            self._alarm = _pulse(self._alarm)
         if moved:
-            _pulse(self._moved)
+            self._moved = _pulse(self._moved)
         self._begun.set()
 
 
@@ -125,10 +125,12 @@ def _urgent(changes: Changes) -> bool:
     )
 
 
-def _pulse(event: asyncio.Event) -> None:
-    """Wake those who wait now; later ones wait for the next time."""
+def _pulse(event: asyncio.Event) -> asyncio.Event:
+    """Wake those who wait now; later ones wait for the next time, with the event that is returned. One that were cleared
+    would be missed by whoever is about to wait: up to Python 3.11 `wait_for` begins in the next round of the loop.
+    """
     event.set()
-    event.clear()
+    return asyncio.Event()
 
 
 async def _set(event: asyncio.Event, timeout_s: float) -> None:

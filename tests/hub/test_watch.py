@@ -1,5 +1,6 @@
 """Long-polls over a real socket: who waits costs no thread, hears soon what matters, and is left alone otherwise."""
 
+import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ import pytest
 from sweepwidget.columns import column
 from sweepwidget.errors import StoreUnavailable
 from sweepwidget.hub import watch
-from sweepwidget.model import Points, Scope, SweepId, SweepState
+from sweepwidget.model import Changes, Cursor, Points, Scope, SweepId, SweepState
 from sweepwidget.store.sqlite import SqliteStore
 from sweepwidget.wire import CONTENT_TYPE, encode_call
 
@@ -76,6 +77,24 @@ def test_what_matters_wakes_those_who_wait(busy, monkeypatch):
     busy.store.stop([busy.mine.run.id], "enough")
     assert future.result(10)[0] > seen
     assert time.monotonic() - changed < 10
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_what_happens_as_somebody_begins_to_wait_is_heard(progress):
+    """It has found nothing new and is about to wait: who is woken by what comes just then need not wait for what comes next."""
+
+    async def look_on(timeout_s):
+        """Somebody looks already."""
+
+    async def wait():
+        sweep_watch = watch.Watch(None, SweepId("mine"), None)
+        sweep_watch._look_on = look_on
+        waiting = asyncio.ensure_future(sweep_watch.wait(0, 10.0, progress))
+        await asyncio.sleep(0)  # it waits, or will in the next round of the loop
+        sweep_watch._tell(Changes(Cursor(1)), first=True)
+        return await asyncio.wait_for(waiting, 5)
+
+    assert 1 == asyncio.run(wait())
 
 
 def test_another_process_is_heard_of(busy):
