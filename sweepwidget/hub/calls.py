@@ -39,6 +39,7 @@ class Calls:
         self._answers = Answers()
         self._watches: dict[SweepId, Watch] = {}
         self._heard_at = float("-inf")
+        self._waits_ended = False
 
     async def authorise(self, secret: str, verb: str, address: str) -> Token:
         """The token, if it is good for this verb and not used too much. Raises Denied and Refused."""
@@ -87,6 +88,7 @@ class Calls:
 
     def end_waits(self) -> None:
         """Answer all long-polls, and those to come at once."""
+        self._waits_ended = True
         for watch in self._watches.values():
             watch.end()
 
@@ -116,6 +118,8 @@ class Calls:
             watch = self._watches[sweep_id] = Watch(self._store, sweep_id, self._workers)
         timeout_s = min(max(args["timeout_s"], 0.0), WAIT_S)
         try:
+            if self._waits_ended:  # a watch that nobody waited at would begin anew
+                raise StoreUnavailable("this hub is shutting down")
             version = await watch.wait(args["version"], timeout_s, args.get("progress", False))
         except StoreUnavailable:
             # With unshare() the hub ends, too: nobody shall wait for it whose link is good no more.

@@ -10,6 +10,7 @@ import pytest
 from sweepwidget.columns import column
 from sweepwidget.errors import StoreUnavailable
 from sweepwidget.hub import watch
+from sweepwidget.loop import spawn
 from sweepwidget.model import Changes, Cursor, Points, Scope, SweepId, SweepState
 from sweepwidget.store.sqlite import SqliteStore
 from sweepwidget.wire import CONTENT_TYPE, encode_call
@@ -196,6 +197,26 @@ def test_nobody_looks_when_nobody_waits(busy, monkeypatch):
     while not looking.idle:
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def test_who_comes_to_wait_while_the_hub_ends_is_answered(busy, monkeypatch):
+    """Its call had been taken, and nobody else waited any more."""
+    calls = busy.server._traffic.calls
+    admit = calls._admitted
+
+    def admit_and_end_meanwhile(*call):
+        args = admit(*call)
+        spawn(end()).result(10)
+        return args
+
+    async def end():
+        calls.end_waits()
+
+    seen = version(busy)
+    calls._watches.clear()
+    monkeypatch.setattr(calls, "_admitted", admit_and_end_meanwhile)
+    with pytest.raises(StoreUnavailable, match="shutting down"):
+        waiting(busy, seen, timeout_s=5.0).result(10)
 
 
 def test_a_store_that_fails_is_told(busy, monkeypatch):
