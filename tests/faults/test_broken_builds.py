@@ -17,7 +17,7 @@ NOTICED_BY = {
     "no_fence": "test_freezes.py::test_a_zombie_that_wakes_amid_the_next_attempt[sqlite]",
     "lease_after_the_claim": "test_freezes.py::test_a_zombie_is_fenced_out[sqlite-CLAIMED]",
     "the_dead_are_not_seen": "test_kills.py::test_an_agent_dies_at_any_point[sqlite-CLAIMED-after the commit]",
-    "what_the_dead_logged_is_left": "test_kills.py::test_an_agent_dies_at_any_point[sqlite-CLOSE-before the commit]",
+    "what_the_dead_logged_is_left": "test_kills.py::test_an_agent_dies_at_any_point[sqlite-LOGGED_SUMMARY-before the commit]",
     "every_attempt_is_the_first": "test_kills.py::test_an_agent_dies_at_any_point[sqlite-LOGGED_SUMMARY-after the commit]",
     "leases_by_the_wall_clock": "test_freezes.py::test_a_clock_that_is_set[1]",
     "no_self_freeze_rule": "test_freezes.py::test_a_machine_that_sleeps",
