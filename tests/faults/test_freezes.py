@@ -12,6 +12,7 @@ import pytest
 from waiting import until
 
 from sweepwidget import agentloop, participant, steering
+from sweepwidget.store import statements
 
 from . import victims
 from .failpoints import FailPoint
@@ -98,21 +99,38 @@ def test_one_that_is_frozen_amid_a_transaction_holds_up_and_loses_nothing(scene)
 
 
 def test_a_machine_that_sleeps(scene, short_leases):
-    """Everybody is frozen together for longer than a lease, twice: nobody's run is taken away."""
-    scene.last(rows=60, pause_s=0.02)
+    """Everybody is frozen together for longer than a lease, twice: nobody's run is taken away, although somebody is the first
+    to wake and to look.
+    """
+    scene.last(rows=60, pause_s=0.02, hold=0)
     everybody = [scene.victim(victims.agent, scene.part(lease_s=LEASE_S)) for _ in range(3)]
+    until(lambda: scene.at_work() and len(left_of_leases(scene)) == 3)
+    (held,) = {pid for pid, _ in scene.ledger.told()[scene.store.runs(scene.sweep)[0].id, 1]}
+    everybody.sort(key=lambda process: process.pid == held)  # who has a run for certain wakes last
     for _ in range(2):
-        until(scene.at_work)
         for process in everybody:
             kill(process.pid, signal.SIGSTOP)
         time.sleep(LEASE_S + 0.5)  # the fault itself
+        kill(everybody[0].pid, signal.SIGCONT)
+        bound = time.monotonic() + 2  # it cannot look if another was frozen amid a transaction
+        while min(left_of_leases(scene), default=1.0) <= 0 and time.monotonic() < bound:
+            time.sleep(0.01)
         for process in everybody:
             kill(process.pid, signal.SIGCONT)
+    scene.ledger.go()
     for process in everybody:
         process.join(60)
         assert 0 == process.exitcode
     assert {1} == {run.attempt for run in scene.store.runs(scene.sweep)}
     scene.check()
+
+
+def left_of_leases(scene):
+    """Seconds, of all agents that are not gone."""
+    store = scene.store
+    with store._read as tx:
+        agents = tx.execute(statements.LIVING, (store._number(tx, scene.sweep),)).fetchall()
+        return [ends_at - store._clock(tx) for *_, ends_at in agents]
 
 
 @pytest.mark.parametrize("days", [-1, 1])
