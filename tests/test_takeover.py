@@ -18,10 +18,13 @@ import json, os, sys, time
 import sweepwidget as wandb
 import sweepwidget.search.bayes
 wandb.use_store({store!r})
+runs = 0
 
 def train():
+    global runs
+    runs += 1
     run = wandb.init()
-    for i in range({rows}):
+    for i in range({rows} if runs != {endless} else 10**9):
         run.log({{"i": i, "loss": float(i)}})
         with open(os.path.join({ledger!r}, f"{{run.id}}.{{run.attempt}}"), "a") as told:
             told.write(f"{{i}}\\n")
@@ -41,15 +44,22 @@ class Group:
         self.ledger.mkdir()
         self.processes = []
 
-    def start(self, work, rows=20, pause=0.005):
-        process = self.prepare(work, rows, pause)
+    def start(self, work, rows=20, pause=0.005, endless=0):
+        process = self.prepare(work, rows, pause, endless)
         self.begin(process)
         return process
 
-    def prepare(self, work, rows=20, pause=0.005):
-        """A process that has imported all it needs, and waits for the word: on a slow machine that takes longer than a run."""
+    def prepare(self, work, rows=20, pause=0.005, endless=0):
+        """A process that has imported all it needs, and waits for the word: on a slow machine that takes longer than a run.
+        The so-manieth of its runs is endless: it is in the middle of that whenever it is killed.
+        """
         code = PARTICIPANT.format(
-            store=self.store, ledger=str(self.ledger), rows=rows, pause=pause, work=textwrap.dedent(work)
+            store=self.store,
+            ledger=str(self.ledger),
+            rows=rows,
+            pause=pause,
+            endless=endless,
+            work=textwrap.dedent(work),
         )
         env = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB_", "SWEEPWIDGET_"))}
         process = subprocess.Popen(
@@ -104,10 +114,20 @@ def check_ledger(wandb, group, sweep_id):
 GRID = {"method": "grid", "metric": {"name": "loss"}, "parameters": {"a": {"values": list(range(12))}}}
 
 
-def test_a_second_process_joins_by_the_bare_id_and_takes_its_share(wandb, group):
+def test_a_second_process_joins_by_the_bare_id_and_takes_its_share(wandb, group, tmp_path):
     """Every cell once, both have worked, both see the same end."""
-    sweep_id = wandb.sweep(GRID)
-    work = f"wandb.agent({sweep_id!r}, function=train)\nprint(wandb.Api().sweep({sweep_id!r}).state)"
+    sweep_id, stage = wandb.sweep(GRID), tmp_path / "stage"
+    stage.mkdir()
+    work = f"""
+        def train_when_both_are_here():
+            open(f"{stage}/{{os.getpid()}}", "w").close()
+            while len(os.listdir({str(stage)!r})) < 2:
+                time.sleep(0.005)
+            train()
+
+        wandb.agent({sweep_id!r}, function=train_when_both_are_here)
+        print(wandb.Api().sweep({sweep_id!r}).state)
+    """
     first, second = group.prepare(work), group.prepare(work)
     group.begin(first)
     group.begin(second)
@@ -136,21 +156,11 @@ def test_killing_the_controlling_kernel_loses_nothing(wandb, group, method):
     space = {"a": {"values": list(range(12))}} if method == "grid" else {"a": {"min": 0.0, "max": 1.0}}
     sweep_id = wandb.sweep({**GRID, "method": method, "parameters": space, "run_cap": 12})
     work = f"wandb.agent({sweep_id!r}, function=train)\nprint(wandb.Api().sweep({sweep_id!r}).state)"
-    first, second = group.prepare(work, rows=60), group.prepare(work, rows=60)
+    first, second = group.prepare(work, rows=60, endless=2), group.prepare(work, rows=60)
     group.begin(first)
     until(lambda: len(group.told()) >= 2)
     group.begin(second)
     until(lambda: len({run._row.agent_id for run in wandb.Api().sweep(sweep_id).runs if run._row.agent_id}) == 2)
-    firsts = wandb.Api().sweep(sweep_id).runs[0]._row.agent_id
-
-    def is_caught_in_mid_run():
-        first.send_signal(signal.SIGSTOP)
-        if any(r.state == "running" and r._row.agent_id == firsts for r in wandb.Api().sweep(sweep_id).runs):
-            return True
-        first.send_signal(signal.SIGCONT)
-        return False
-
-    until(is_caught_in_mid_run)
     finished = {run.id for run in wandb.Api().sweep(sweep_id).runs if run.state == "finished"}
     first.send_signal(signal.SIGKILL)
     killed_at = time.monotonic()
@@ -168,7 +178,7 @@ def test_killing_the_controlling_kernel_loses_nothing(wandb, group, method):
 def test_any_participant_that_goes_on_ends_the_sweep(wandb, group):
     """The only process is killed; whoever comes later takes over, this very process here."""
     sweep_id = wandb.sweep(GRID)
-    only = group.start(f"wandb.agent({sweep_id!r}, function=train)")
+    only = group.start(f"wandb.agent({sweep_id!r}, function=train)", endless=3)
     until(lambda: len(group.told()) >= 3)
     only.kill()
     only.wait()
