@@ -37,6 +37,7 @@ def step_by_step(sweep):
         sweep.print_status()
         sweep.step()
         time.sleep(0.01)
+    sweep.print_status()  # the last run may have ended between the two
 
 
 def serve_parameters(sweep):
@@ -50,9 +51,13 @@ def serve_parameters(sweep):
 @pytest.mark.parametrize("loop", [run_it, step_by_step, serve_parameters])
 def test_every_loop_of_the_documentation_ends_the_sweep(wandb, capsys, loop, config):
     """Each cell once, the sweep finished, the status printed in W&B's form and only when it changed."""
+    begun = threading.Event()
     sweep_id = wandb.sweep(config)
-    agents = wandb.agent(sweep_id, function=train, block=False)
-    loop(wandb.controller(sweep_id))
+    agents = wandb.agent(sweep_id, function=lambda: begun.wait(20) and train(), block=False)
+    sweep = wandb.controller(sweep_id)
+    print_status = sweep.print_status
+    sweep.print_status = lambda: (print_status(), begun.set())  # not over before the loop has begun
+    loop(sweep)
     assert agents.wait(10)
     assert ["finished"] * 3 == states(wandb, sweep_id)
     assert [1, 2, 3] == [run.config["parameter1"] for run in wandb.Api().sweep(sweep_id).runs]
