@@ -39,10 +39,12 @@ def pump_while(predicate: Callable[[], bool], wake: threading.Event | None = Non
     """
     pump = _find_pump()
     if pump is None:
-        while predicate():
-            # A wake that is set says no more: an event that nobody sets keeps the pace then.
-            (threading.Event() if wake is None or wake.is_set() else wake).wait(interval_s)
-        return
+        while True:
+            # A wake that is set before the look says no more: an event that nobody sets keeps the pace then.
+            pace = threading.Event() if wake is None or wake.is_set() else wake
+            if not predicate():
+                return
+            pace.wait(interval_s)
     with pump.attached(), pump.hearing(wake):
         while predicate():
             pump.once(interval_s)

@@ -284,6 +284,14 @@ def test_without_a_kernel_the_wake_is_heard(on_main_thread):
     assert len(looks) == 2
 
 
+def test_a_wake_during_the_look_is_heard():
+    """What the predicate had looked past when it was said is looked at again at once, not after the interval."""
+    done, looks = threading.Event(), []
+    begin = time.monotonic()
+    pump_while(lambda: not looks.append(1) and not (done.is_set() or done.set()), wake=done, interval_s=60)
+    assert (len(looks), time.monotonic() - begin < 30) == (2, True)
+
+
 def test_a_spent_wake_does_not_spin():
     """A wake that is set already says nothing new: the predicate is asked at the interval."""
     done, looks = threading.Event(), []
