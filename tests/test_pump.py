@@ -271,11 +271,17 @@ def test_without_a_kernel_the_wake_is_heard(on_main_thread):
     """In a script, and on any thread, the wait ends when the wake is set, not at the next look."""
     done, looks, woken = threading.Event(), [], threading.Event()
 
+    def look() -> bool:
+        looks.append(1)
+        if len(looks) == 1:
+            threading.Timer(0.05, done.set).start()
+            return True
+        return not done.is_set()
+
     def wait() -> None:
-        pump_while(lambda: not looks.append(1) and not done.is_set(), wake=done, interval_s=60)
+        pump_while(look, wake=done, interval_s=60)
         woken.set()
 
-    threading.Timer(0.05, done.set).start()
     if on_main_thread:
         wait()
     else:
