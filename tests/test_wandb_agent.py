@@ -501,6 +501,7 @@ def test_pause_and_resume(wandb):
     assert first.wait(10)
     wandb.pause(sweep_id)
     ordered.set()
+    until(lambda: 1 == states(wandb, sweep_id).count("finished"))
     assert not handle.wait(0.5)
     assert 1 == states(wandb, sweep_id).count("finished")
     wandb.resume(sweep_id)
