@@ -638,7 +638,8 @@ def test_a_run_that_is_over_leaves_nothing_to_the_garbage_collector(wandb):
     gc.disable()
     try:
         wandb.agent(wandb.sweep(RANDOM), function=train, count=3)
-        assert [None] * 3 == [handle() for handle in handles]
+        # Whoever ships points may hold one for a moment longer.
+        until(lambda: [None] * 3 == [handle() for handle in handles])
     finally:
         gc.enable()
 
