@@ -467,7 +467,7 @@ def test_orders_end_a_sweep_while_it_runs(wandb, order, state, run_state):
         run = wandb.init()
         going.set()
         ordered.wait(10)
-        for _ in range(200):
+        for _ in range(200 if order == "stop" else 4000):  # word may be late
             run.log({"x": 1})
             import time
 
@@ -570,7 +570,7 @@ def test_hyperband_stops_weak_runs_and_says_why(wandb):
 
     def train():
         run = wandb.init()
-        for _ in range(400):
+        for _ in range(400 if run.config.a == 1 else 20_000):  # word may be late
             run.log({"loss": float(run.config.a)})
             import time
 
@@ -581,7 +581,7 @@ def test_hyperband_stops_weak_runs_and_says_why(wandb):
     runs = wandb.Api().sweep(sweep_id).runs
     assert ["finished", "stopped", "stopped", "stopped"] == [run.state for run in runs]
     assert "hyperband" in runs[1].stop_reason
-    assert all(3 <= run.summary["_step"] + 1 < 400 for run in runs[1:])
+    assert all(3 <= run.summary["_step"] + 1 < 20_000 for run in runs[1:])
 
 
 def test_every_run_knows_where_it_came_from(wandb):
