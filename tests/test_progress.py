@@ -579,7 +579,7 @@ from sweepwidget.progress import Progress, screen_for
 from sweepwidget.progresstext import Facts
 from sweepwidget.runs import Goal
 module.INTERVAL_S = 0.01
-progress = Progress(Facts("abc", "", "random", Goal("loss"), 2), screen_for(None))
+progress = Progress(Facts("abc", "", "random", Goal("loss"), 2), screen_for(None), clock=lambda: 100.0)
 runs = [Run(f"id{i}", "abc", i, {"lr": 0.1}, RunState.running, name=f"run-{i}") for i in (1, 2)]
 progress.started(runs[0])
 """
