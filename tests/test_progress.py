@@ -586,7 +586,9 @@ progress.started(runs[0])
     cell = kernel.run(
         code
         + """
-time.sleep(0.2)
+until = time.monotonic() + 20
+while progress._screen._shown is None and time.monotonic() < until:
+    time.sleep(0.01)
 progress.ended(attrs.evolve(runs[0], state=RunState.finished, summary={"loss": 0.5}))
 time.sleep(0.1)
 progress.close()
