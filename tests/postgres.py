@@ -12,7 +12,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
+
+from ports import free_port
 
 USER, PASSWORD = "sweeper", "pa$$ w/rd@:ü"
 """The owner of the database `sweeps`. Over TCP a password is asked for."""
@@ -68,7 +69,7 @@ class Server:
         self._owner = _unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
         self.folder = Path(tempfile.mkdtemp(prefix="sw-pg-", dir="/tmp"))  # short: socket paths have 107 bytes at most
-        self.port = _free_port()
+        self.port = free_port()
         self._settings = {
             "listen_addresses": "127.0.0.1",
             "port": self.port,
@@ -237,12 +238,6 @@ def _unprivileged() -> pwd.struct_passwd | None:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)
     raise RuntimeError("PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody`")
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _die_with_parent() -> None:
