@@ -553,23 +553,38 @@ def test_agents_elsewhere_are_woken(server, opened, child):
     assert sorted(delays)[10] < 2.5, delays  # by the look every ten seconds it would be five
 
 
-def test_reading_and_renewing_wake_nobody(opened):
+def test_reading_and_renewing_wake_nobody(opened, server):
     """Only what others need to know is told."""
     store, other = opened(), opened()
-    world = World(store)
-    agent = world.join()
-    time.sleep(0.1)
-    other.changed_elsewhere()
-    store.changes(SWEEP, Cursor())
-    store.heartbeat([agent], TTL)
-    store.acquire(SWEEP, "controller", this_process(), TTL)
-    store.claim(agent, "nothing to claim")
-    store.claim(agent, "nothing to claim")
-    time.sleep(0.1)
-    assert other.changed_elsewhere()  # that the agent waits
-    store.claim(agent, "nothing to claim")
-    time.sleep(0.1)
-    assert not other.changed_elsewhere()
+    heard = []
+    with psycopg.connect(server.local_url(user=ADMIN), autocommit=True) as listener:
+        listener.add_notify_handler(lambda note: heard.append(note.payload))
+        listener.execute(f'LISTEN "{store._channel}"'.encode())
+
+        def told():
+            """How often others were told of something since the last question: what is told comes in order."""
+            listener.execute("SELECT pg_notify(%s, 'so far')", (store._channel,))
+            while "so far" not in heard:
+                listener.execute("SELECT 1")
+            before = heard.index("so far")
+            heard.clear()
+            return before
+
+        world = World(store)
+        agent = world.join()
+        assert told() == 2
+        store.changes(SWEEP, Cursor())
+        store.heartbeat([agent], TTL)
+        store.acquire(SWEEP, "controller", this_process(), TTL)
+        assert told() == 0
+        store.claim(agent, "nothing to claim")
+        store.claim(agent, "nothing to claim")
+        assert told() == 1  # that the agent waits
+        store.claim(agent, "nothing to claim")
+        assert told() == 0
+    deadline = time.monotonic() + 10
+    while not other.changed_elsewhere():
+        assert time.monotonic() < deadline
 
 
 def test_looking_costs_no_round_trip(opened, server):
