@@ -282,6 +282,7 @@ def git(*command):
 def repository(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setattr(module, "GIT_TIMEOUT_S", 60.0)  # however slow the machine is
     git("init", "-b", "main")
     (tmp_path / "train.py").write_text("pass\n")
     git("add", ".")
