@@ -654,20 +654,27 @@ signal.pause()
 AGENT = """
 import sys, threading, time
 import sweepwidget as wandb
-beat, worst_s = threading.Event(), 0.0
+beat, now, worst = threading.Event(), 0, 0
+
+def tick():  # a clock that stands still while the machine does, in hundredths of a second
+    global now
+    while True:
+        time.sleep(0.01)
+        now += 1
 
 def train():
-    global worst_s
+    global worst
     run = wandb.init()
     for i in range(60):
-        began = time.perf_counter()
+        began = now
         wandb.log({"loss": 1.0 / (i + 1), "i": i})
-        worst_s = max(worst_s, time.perf_counter() - began)
+        worst = max(worst, now - began)
         beat.wait(0.02)
 
+threading.Thread(target=tick, daemon=True).start()
 print("ready", flush=True)
 wandb.agent(sys.argv[1], function=train, count=3)
-print(worst_s, flush=True)
+print(worst / 100, flush=True)
 """
 
 
