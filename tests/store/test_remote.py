@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import multiprocessing
@@ -652,9 +653,10 @@ signal.pause()
 """
 
 AGENT = """
-import sys, threading, time
+import pathlib, sys, threading, time
 import sweepwidget as wandb
 beat, now, worst = threading.Event(), 0, 0
+outages = iter(sys.argv[2:])
 
 def tick():  # a clock that stands still while the machine does, in hundredths of a second
     global now
@@ -664,8 +666,10 @@ def tick():  # a clock that stands still while the machine does, in hundredths o
 
 def train():
     global worst
-    run = wandb.init()
+    run, outage = wandb.init(), pathlib.Path(next(outages))
     for i in range(60):
+        while i == 30 and not outage.exists():
+            beat.wait(0.01)
         began = now
         wandb.log({"loss": 1.0 / (i + 1), "i": i})
         worst = max(worst, now - began)
@@ -691,26 +695,30 @@ def test_agents_outlast_their_hub(tmp_path, child, monkeypatch):
     port = free_port()
     link = make_link(f"http://127.0.0.1:{port}", SWEEP, issue(behind, SWEEP, Scope.run))
 
-    def in_mid_run():
-        """Somebody has logged, and not all."""
-        known = [len(behind.columns(run.id).get("i", ())) for run in behind.runs(SWEEP) if run.state is R.running]
-        return any(0 < n < 40 for n in known)
+    def in_mid_run(before):
+        """So many runs have ended; somebody has logged since then, and not all."""
+        runs = behind.runs(SWEEP)
+        known = [len(behind.columns(run.id).get("i", ())) for run in runs if run.state is R.running]
+        return before == sum(run.ended for run in runs) and any(0 < n < 40 for n in known)
 
     hub = child(HUB, url, port)
     hub.line()
-    agents = [child(AGENT, link) for _ in range(2)]
+    outages = [tmp_path / f"outage {i}" for i in range(3)]
+    agents = [child(AGENT, link, *outages) for _ in range(2)]
     for agent in agents:
         agent.line()
     _until(lambda: sum(run.state is R.running for run in behind.runs(SWEEP)) == 2, 30)
-    for outage in ("killed", "frozen", "killed"):
-        _until(in_mid_run, 30)
-        if outage == "killed":
+    for before, outage, kind in zip((0, 2, 4), outages, ("killed", "frozen", "killed"), strict=True):
+        _until(functools.partial(in_mid_run, before), 30)
+        if kind == "killed":
             hub.kill()
+            outage.touch()  # the runs go on
             threading.Event().wait(0.7)
             hub = child(HUB, url, port)
             hub.line()
         else:
             hub.process.send_signal(signal.SIGSTOP)
+            outage.touch()
             threading.Event().wait(2.0)
             hub.process.send_signal(signal.SIGCONT)
     for agent in agents:
