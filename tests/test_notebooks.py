@@ -3,11 +3,13 @@
 import os
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from postgres import shared_server
+from traitlets.config import Config
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 
@@ -33,6 +35,13 @@ class Executed:
         return sum(len(str(out)) for cell in self.cells for out in cell.outputs)
 
 
+def _sockets(place):
+    """No ports: those that are free when a kernel is started may be somebody else's by the time it listens."""
+    if os.name != "posix":
+        return {}
+    return {"transport": "ipc", "ip": f"{place}/ipc", "connection_file": f"{place}/kernel.json"}
+
+
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
     """Run a notebook as a new user would: every cell, in a folder and a store of its own."""
@@ -41,10 +50,15 @@ def executed(tmp_path_factory):
         folder = tmp_path_factory.mktemp(Path(name).stem)
         notebook = nbformat.read(FOLDER / name, as_version=4)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB_", "SWEEPWIDGET_"))}
-        client = NotebookClient(
-            notebook, timeout=200, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-        )
-        client.execute(env=env | {"SWEEPWIDGET_STORE": str(folder / "sweeps.db")} | environment)
+        with TemporaryDirectory(prefix="kernel-") as place:
+            client = NotebookClient(
+                notebook,
+                timeout=200,
+                kernel_name="python3",
+                resources={"metadata": {"path": str(folder)}},
+                config=Config({"KernelManager": _sockets(place)}),
+            )
+            client.execute(env=env | {"SWEEPWIDGET_STORE": str(folder / "sweeps.db")} | environment)
         return Executed(notebook)
 
     return run
