@@ -118,6 +118,7 @@ def test_interrupt_is_a_keyboard_interrupt(kernel, click):
     """The interrupt button raises KeyboardInterrupt in the cell; queued cells are aborted and the kernel goes on."""
     cell = block(kernel, "pump_while(lambda: True)")
     queued = kernel.start("order.append('never')")
+    kernel.idle(click("after it"))  # so that it is there: a signal is faster than a message
     kernel.interrupt()
     assert kernel.finish(cell).error.startswith("KeyboardInterrupt")
     assert kernel.finish(queued).status == "aborted"
