@@ -46,8 +46,11 @@ class AutoController:
         searcher, stopper = own(store, sweep_id)
         self.store, self.sweep_id = store, sweep_id
         self.error: BaseException | None = None
-        self.users = 0
+        self.users = 1
         self.leaving = False
+        self._door = threading.Lock()
+        self._joined = self._ending = False
+        """Whether somebody has come since the last step, and whether it is too late to come."""
         self._steering = Steering(store, sweep_id, f"auto-{secrets.token_hex(8)}", searcher, stopper, step_s=STEP_S)
         self._bell = participant(store).bell
         self._wake, self._woken = asyncio.Event(), False
@@ -59,7 +62,7 @@ class AutoController:
         try:
             with self._bell.waking(self.wake):
                 participant(self.store).watch()
-                while not self.leaving and not self._steering.over:
+                while not self._ends():
                     self._wake.clear()
                     self._wanted.clear()
                     self._woken = False
@@ -77,8 +80,26 @@ class AutoController:
             self.error = error
             await asyncio.to_thread(self._pause, error)
         finally:
+            with self._door:
+                self._ending = True
             await asyncio.to_thread(self._leave)
             self._bell.ring()
+
+    def join(self) -> bool:
+        """One user more. False: it is on its way out, and works for nobody any more."""
+        with self._door:
+            if self._ending or self.task.done():
+                return False
+            self.users += 1
+            self._joined = True
+            return True
+
+    def _ends(self) -> bool:
+        """Whether nothing is left to do. Who has just come may know of something: then it looks once more."""
+        with self._door:
+            joined, self._joined = self._joined, False
+            self._ending = self.leaving or (self._steering.over and not joined)
+            return self._ending
 
     def _step(self) -> None:
         with contextlib.suppress(StoreUnavailable):  # agents say so; the next step looks again
@@ -117,9 +138,8 @@ def steer(store: Store, sweep_id: SweepId) -> AutoController:
     """Have this process steer the sweep (or stand by) until `let_go` was called as often."""
     with _lock:
         running = _running.get((store.link, sweep_id))
-        if running is None or running.task.done():
+        if running is None or not running.join():
             running = _running[store.link, sweep_id] = AutoController(store, sweep_id)
-        running.users += 1
         return running
 
 

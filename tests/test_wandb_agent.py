@@ -9,7 +9,8 @@ import weakref
 import pytest
 from waiting import until
 
-from sweepwidget import active_run
+from sweepwidget import active_run, autocontroller
+from sweepwidget.model import SweepState
 
 GRID = {"method": "grid", "parameters": {"a": {"values": [1, 2, 3]}}}
 RANDOM = {
@@ -525,6 +526,30 @@ def test_a_single_run_can_be_stopped(wandb):
     wandb.Api().sweep(sweep_id).runs[0].stop()
     assert handle.wait(10)
     assert ["killed", "finished"] == states(wandb, sweep_id)
+
+
+def test_a_sweep_that_goes_on_as_its_controller_leaves(wandb, monkeypatch):
+    """Whoever begins to work on it then is not left without one, however long the last agents take to go home."""
+    over, gone, leave = threading.Event(), threading.Event(), autocontroller.AutoController._leave
+
+    def leave_late(controller):
+        over.set()
+        assert gone.wait(20)
+        leave(controller)
+
+    monkeypatch.setattr(autocontroller.AutoController, "_leave", leave_late)
+    sweep_id = wandb.sweep({**RANDOM, "run_cap": 1})
+    sweep = wandb.Api().sweep(sweep_id)
+    store = sweep._store
+    monkeypatch.setattr(store, "leave", lambda agent, leave=store.leave: (gone.wait(20), leave(agent)))
+    first = wandb.agent(sweep_id, function=wandb.init, block=False)
+    assert over.wait(20)
+    store.update_config(sweep_id, {**RANDOM, "run_cap": 3})
+    store.set_state(sweep_id, SweepState.RUNNING)
+    second = wandb.agent(sweep_id, function=wandb.init, block=False)
+    gone.set()
+    assert first.wait(20) and second.wait(20)
+    assert ["finished"] * 3 == states(wandb, sweep_id)
 
 
 # -- ends ---------------------------------------------------------------------------------------------------------------
