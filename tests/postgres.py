@@ -21,7 +21,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from ports import free_port
+try:
+    from ports import free_port
+except ImportError:  # benchmarks begin one of these servers, too
+    from tests.ports import free_port
 
 USER, PASSWORD = "sweeper", "pa$$ w/rd@:ü"
 """The owner of the database `sweeps`. Over TCP a password is asked for."""

@@ -357,12 +357,13 @@ def test_stop_before_it_can_do_anything():
 def test_a_stopped_process_can_be_killed():
     """A program frozen by SIGSTOP cannot obey, and is killed after the delay."""
     output = Output()
-    end = shell(
-        "sh -c 'kill -s STOP $PPID; echo ready'; sleep 60",
-        output,
-        should_stop=stop_at(output, "ready"),
-        kill_delay_s=0.1,
-    )
+
+    def stop_once_it_is_frozen():
+        pid = output.stdout.strip()
+        frozen = pid and psutil.Process(int(pid)).status() == psutil.STATUS_STOPPED
+        return RunState.stopped if frozen else None
+
+    end = shell("echo $$; kill -s STOP $$; sleep 60", output, should_stop=stop_once_it_is_frozen, kill_delay_s=0.1)
     assert (end.state, end.signal) == (RunState.stopped, signal.SIGKILL)
 
 
