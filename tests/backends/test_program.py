@@ -463,12 +463,13 @@ def test_closed_outputs():
     assert end.error == "exit code 5\nIt printed nothing."
 
 
-def test_daemon_that_keeps_the_pipe():
+def test_daemon_that_keeps_the_pipe(tmp_path):
     """A daemon that the program leaves behind with its pipes delays the end by 2 s at most, and lives on."""
     output = Output()
-    script = "setsid sh -c 'echo daemon $$; sleep 30' & sleep 0.2; echo done"
+    os.mkfifo(tmp_path / "begun")
+    script = "setsid sh -c 'echo daemon $$; echo > begun; sleep 30' & cat begun; echo done"
     began = time.monotonic()
-    end = shell(script, output)
+    end = shell(script, output, cwd=tmp_path)
     took = time.monotonic() - began
     pid = int(output.stdout.split()[1])
     alive = not is_gone(pid)
