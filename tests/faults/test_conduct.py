@@ -100,6 +100,7 @@ def test_a_function_that_never_returns_can_be_interrupted(scene):
 @pytest.mark.parametrize("screen", ["pipe", "terminal"])
 def test_a_screen_that_goes_away_ends_no_agent(scene, screen):
     """The terminal is closed, under `nohup`, or what its output was piped to has ended: what is said is lost, and nothing else."""
+    scene.last(rows=12, hold=0)
     reader, writer = os.pipe() if screen == "pipe" else os.openpty()
     deeds = ["", "1 / 0", "", ""]
     code = "import fcntl, os, signal, termios\n"
@@ -109,8 +110,9 @@ def test_a_screen_that_goes_away_ends_no_agent(scene, screen):
     code += SCRIPT.format(sweep=scene.sweep, deeds=deeds, backend="thread")
     script = scene.script(code, pass_fds=[writer], start_new_session=True)
     os.close(writer)
-    until(lambda: scene.ledger.told())
+    until(scene.at_work)
     os.close(reader)
+    scene.ledger.go()
     script.wait(60)
     states = [run.state.value for run in scene.store.runs(scene.sweep)]
     assert ["finished", "failed", "finished", "finished"] == states
