@@ -52,7 +52,7 @@ def test_a_notebook_that_is_killed(scene, backend, signum):
 @pytest.mark.parametrize("backend", ["thread", "kernel"])
 def test_a_notebook_that_is_interrupted(scene, backend):
     """Its cell ends, its run is killed with all its points, and the kernel is as before."""
-    scene.last(rows=400, pause_s=0.01)
+    scene.last(rows=4000, pause_s=0.01)
     pid = notebook(scene, backend)
     kill(pid, INT)
     until(lambda: [run for run in scene.store.runs(scene.sweep) if run.state.value == "killed"], 15)
