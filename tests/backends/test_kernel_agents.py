@@ -327,6 +327,7 @@ def test_async_function(lab):
                 run.summary["tidied"] = "asyncio" in sys.modules
 
     trial = lab.trial(train)
+    trial.kill_delay_s = 60.0
     pipe = lab.folder / "awaiting"
     os.mkfifo(pipe)
     try:
@@ -338,7 +339,7 @@ def test_async_function(lab):
         thread.start()
         pipe.read_text()
         lab.store.stop([row.id], "not worth it", RunState.stopped)
-        thread.join(2.5)
+        thread.join(30)
         run = lab.closed(row, ended[0])
         assert (RunState.stopped, True) == (run.state, run.summary["tidied"])
     finally:
