@@ -46,7 +46,7 @@ store = store_at(link)
 store.run("nowhere")
 """
 JOIN = """
-import logging, os, sys
+import contextlib, logging, os, sys
 logging.basicConfig(level=logging.DEBUG, filename="there.log")
 import sweepwidget as wandb
 
@@ -54,8 +54,11 @@ link = open(sys.argv[1]).read()
 
 def train():
     run = wandb.init()
-    open(f"cmdlines.{run.id}", "w").write(repr([open(f"/proc/{pid}/cmdline").read() for pid in os.listdir("/proc")
-        if pid.isdigit() and os.path.exists(f"/proc/{pid}/cmdline")]))
+    lines = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            lines.append(open(f"/proc/{pid}/cmdline").read())
+    open(f"cmdlines.{run.id}", "w").write(repr(lines))
     run.log({"loss": run.config.x})
     if run.config.x == 2:
         raise ValueError("as it may happen")
