@@ -495,19 +495,25 @@ def test_a_stopped_run_may_end_well(lab, shared, at_work, tried, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "code",
+    ("code", "computes"),
     [
-        "while True:\n try:\n  ready(str(os.getpid())); time.sleep(60)\n except BaseException: ready = lambda text: None",
-        "ready(str(os.getpid())); sum(__import__('itertools').repeat(0))",
+        (
+            "while True:\n try:\n  ready(str(os.getpid())); time.sleep(60)\n except BaseException: ready = lambda text: None",
+            False,
+        ),
+        ("ready(str(os.getpid())); sum(__import__('itertools').repeat(0))", True),
     ],
     ids=["except BaseException", "C code that holds the interpreter"],
 )
-def test_killed_if_it_does_not_stop(monkeypatch, at_work, shared, tried, code):
+def test_killed_if_it_does_not_stop(monkeypatch, at_work, shared, tried, code, computes):
     """After the grace the kernel is killed with all its processes; the state is the one ordered."""
     monkeypatch.setattr(shared, "kill_delay_s", 0.3)
     run = at_work(f"import os, time, subprocess; subprocess.Popen(['sleep', '60'])\n{code}")
     pid = int(run.ready())
     (sleeper,) = [child.pid for child in psutil.Process(pid).children() if "sleep" in child.name()]
+    if computes:  # not before it is in there
+        before = psutil.Process(pid).cpu_times().user
+        until(lambda: psutil.Process(pid).cpu_times().user > before + 0.2)
     run.stop()
     closed = run.closed()
     assert (RunState.stopped, "it did not end after SIGINT and was killed") == (closed.state, closed.error)
