@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import Any
 
 from attrs import frozen
@@ -24,6 +25,8 @@ class FailPoint:
     moment: str
     signum: int = signal.SIGKILL
     nth: int = 1
+    until: str = ""
+    """A file: until it is there, whoever was frozen and woken again goes no further here; its other threads do."""
 
 
 def arm(point: FailPoint) -> None:
@@ -58,6 +61,8 @@ class _Fuse:
             self.lit = None
         if moment == self.point.moment:
             os.kill(os.getpid(), self.point.signum)
+            while self.point.until and not os.path.exists(self.point.until):  # noqa: PTH110
+                time.sleep(0.005)
 
 
 def _arm_sqlite(fuse: _Fuse) -> None:

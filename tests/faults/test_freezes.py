@@ -62,7 +62,9 @@ def test_a_zombie_is_fenced_out(any_scene, short_leases, statement):
 def test_a_zombie_that_wakes_amid_the_next_attempt(any_scene, short_leases):
     """Somebody else is at its run when it wakes: neither its points nor its end become theirs."""
     any_scene.last(rows=40, pause_s=0.03, hold=0)
-    part = any_scene.part(FailPoint("LOGGED_SUMMARY", "after the commit", signal.SIGSTOP), lease_s=LEASE_S)
+    logs_on = any_scene.folder / "it logs on"  # before it can hear whose the run is
+    point = FailPoint("LOGGED_SUMMARY", "after the commit", signal.SIGSTOP, until=str(logs_on))
+    part = any_scene.part(point, lease_s=LEASE_S)
     zombie = any_scene.victim(victims.agent, part)
     stopped(zombie.pid)
     until_then = any_scene.ledger.told()
@@ -70,6 +72,7 @@ def test_a_zombie_that_wakes_amid_the_next_attempt(any_scene, short_leases):
     until(lambda: any(attempt == 2 and len(rows) > 20 for (_, attempt), rows in any_scene.ledger.told().items()))
     kill(zombie.pid, signal.SIGCONT)
     until(lambda: _rows_of(zombie.pid, any_scene.ledger.told()) > _rows_of(zombie.pid, until_then))
+    logs_on.touch()
     any_scene.ledger.go()
     for process in (zombie, other):
         process.join(60)
