@@ -242,8 +242,10 @@ class LocalController:
         return self._steering
 
     def done(self) -> bool:
-        """Whether the sweep has ended (a paused one has not). Looks anew each time."""
+        """Whether the sweep has ended (a paused one has not). Looks anew each time. Whoever prints the status hears the last."""
         self._it.refresh()
+        if self._it.ended and self._printed:  # its last run may have ended after the loop has printed
+            self.print_status()
         return self._it.ended
 
     # -- steering -----------------------------------------------------------------------------------------------

@@ -37,7 +37,6 @@ def step_by_step(sweep):
         sweep.print_status()
         sweep.step()
         time.sleep(0.01)
-    sweep.print_status()  # the last run may have ended between the two
 
 
 def serve_parameters(sweep):
@@ -64,6 +63,17 @@ def test_every_loop_of_the_documentation_ends_the_sweep(wandb, capsys, loop, con
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Sweep: ")]
     assert f"Sweep: {sweep_id} (grid) | Runs: 3 (Finished: 3)" == lines[-1]
     assert all(a != b for a, b in itertools.pairwise(lines))
+
+
+def test_a_loop_that_prints_the_status_tells_the_last_one(wandb, capsys):
+    """Also when the last run ends after it has printed and before it asks whether that was all; and once."""
+    sweep_id = wandb.sweep(GRID)
+    sweep = wandb.controller(sweep_id)
+    sweep.print_status()
+    wandb.agent(sweep_id, function=train)
+    capsys.readouterr()
+    assert [True] * 2 == [sweep.done() for _ in range(2)]
+    assert f"Sweep: {sweep_id} (grid) | Runs: 3 (Finished: 3)\n" == capsys.readouterr().out
 
 
 @pytest.mark.parametrize("loop", [run_it, step_by_step, serve_parameters])
