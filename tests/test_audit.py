@@ -240,11 +240,25 @@ def draws_lots(node: ast.AST) -> str:
 
 
 def test_tokens_and_ids_come_from_secrets():
-    """Where keys are made nothing else is random; how long a client waits before it tries again is no key."""
+    """Where keys are made nothing else is random."""
     drawing = {
         file for file, _, _ in found(draws_lots) if file.startswith(("hub/", "store/", "links.py", "sharing.py"))
     }
-    assert {"store/hubclient.py", "store/news.py"} == drawing
+    assert set() == drawing
+
+
+# -- what is the user's ---------------------------------------------------------------------------------------------------
+
+
+def draws_the_users_numbers(node: ast.AST) -> str:
+    """`random.uniform()` and `np.random.rand()` take from, or seed, the generators that everybody shares."""
+    name = name_of(node.func) if isinstance(node, ast.Call) else ""
+    return name if re.match(r"((np|numpy)\.)?random\.(?!default_rng$)[a-z_]+$", name) else ""
+
+
+def test_the_shared_random_generators_are_the_users():
+    """Whoever seeds them for a training gets the numbers that follow, whatever goes on beside it."""
+    assert set() == found(draws_the_users_numbers)
 
 
 # -- the browser --------------------------------------------------------------------------------------------------------
@@ -290,6 +304,8 @@ def test_the_dashboard_shows_text_as_text():
         (compares_a_secret, "token.digest == other"),
         (compares_a_secret, "if given != self.secret: pass"),
         (draws_lots, "import random"),
+        (draws_the_users_numbers, "time.sleep(random.uniform(0.5, 1.0))"),
+        (draws_the_users_numbers, "np.random.seed(0)"),
     ],
 )
 def test_a_rule_finds_what_breaks_it(rule, code):

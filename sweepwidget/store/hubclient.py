@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import secrets
 import threading
 import time
@@ -51,6 +50,8 @@ _PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 _BUSY_S = 10.0
 """The longest that `Retry-After` is obeyed at once."""
 _BUSY_TRIES = 3
+_chance = secrets.SystemRandom()
+"""Not Python's own: whoever seeds that for a training wants the numbers that follow."""
 
 PATIENT = frozenset(
     {
@@ -133,7 +134,7 @@ class HubClient:
                 patient = busy <= _BUSY_TRIES if lost.after_s else time.monotonic() - since < patience_s
                 if not patient:
                     raise self._away(lost) from lost.__cause__
-                time.sleep(lost.after_s or pause_s * random.uniform(0.5, 1.0))
+                time.sleep(lost.after_s or pause_s * _chance.uniform(0.5, 1.0))
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 if lost.hub_is_gone and (result := done()) is not None:
                     self._give_up(verb, number)
@@ -308,4 +309,4 @@ def _retry_after(headers: Mapping[str, str]) -> float:
         told_s = float(headers.get("retry-after", "1"))
     except ValueError:
         told_s = 1.0
-    return min(max(told_s, _PAUSE_S), _BUSY_S) * random.uniform(1.0, 1.25)
+    return min(max(told_s, _PAUSE_S), _BUSY_S) * _chance.uniform(1.0, 1.25)

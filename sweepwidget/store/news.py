@@ -5,7 +5,7 @@ A thread lives as long as somebody asks and uses the sweep, and half a minute lo
 
 from __future__ import annotations
 
-import random
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +21,7 @@ USE_S = 60.0
 REST_S = 0.05
 """At least this between two waits: what happens meanwhile is told together."""
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0)
+_chance = secrets.SystemRandom()
 
 
 class News:
@@ -72,7 +73,7 @@ class News:
                 now = self._wait(sweep_id, version, WAIT_S, self._is_followed(sweep_id))
                 failures = 0
             except Error:
-                time.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)] * random.uniform(0.5, 1.0))
+                time.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)] * _chance.uniform(0.5, 1.0))
                 failures += 1
                 self._changed = True  # nobody knows: whoever asks shall look
                 continue

@@ -4,6 +4,9 @@ import ast
 import contextlib
 import os
 import pickle
+import random
+import signal
+import threading
 from pathlib import Path
 
 import httpx
@@ -134,4 +137,24 @@ def test_the_environment_is_the_users(scene):
     scene.wandb.agent(scene.sweep, function=look)
     assert [before] * scene.cells == seen
     assert before == dict(os.environ)
+    scene.check()
+
+
+def test_the_random_numbers_are_the_users(scene):
+    """Whoever has seeded them gets the same ones, also while calls to a hub that is away are tried again after random pauses."""
+    scene.last(rows=40, pause_s=0.02)
+    link, train, restarts = scene.hub(), scene.ledger.training(), []
+
+    def train_through_an_outage():
+        if not restarts:
+            scene.hub_dies(signal.SIGKILL)
+            restarts.append(threading.Timer(0.5, scene.hub))
+            restarts[0].start()
+        train()
+
+    random.seed(1)
+    before = random.getstate()
+    scene.wandb.agent(link, function=train_through_an_outage)
+    restarts[0].join()
+    assert before == random.getstate()
     scene.check()
