@@ -11,9 +11,10 @@ import hashlib
 import secrets
 import threading
 import traceback
+from collections.abc import Iterator
 from concurrent.futures import Future
 
-from .errors import Error, StoreUnavailable
+from .errors import Error, StoreUnavailable, UsageError
 from .loop import after_fork, event_loop, spawn
 from .model import Sweep, SweepId, SweepState
 from .participant import participant
@@ -102,11 +103,11 @@ class AutoController:
             return self._ending
 
     def _step(self) -> None:
-        with contextlib.suppress(StoreUnavailable):  # agents say so; the next step looks again
+        with contextlib.suppress(StoreUnavailable), _only_exceptions():  # agents say so; the next step looks again
             self._steering.step()
 
     def _leave(self) -> None:
-        with contextlib.suppress(Error):
+        with contextlib.suppress(Error), _only_exceptions():
             if self.error is None:
                 self._steering.leave()
             self._steering.release()
@@ -132,6 +133,17 @@ class AutoController:
         if not self._woken:
             self._woken = True
             event_loop().call_soon_threadsafe(self._wake.set)
+
+
+@contextlib.contextmanager
+def _only_exceptions() -> Iterator[None]:
+    """The user's own code may raise anything. What `sys.exit()` raises would end the loop's thread for everybody."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as error:
+        raise UsageError(f"the search or stopping code raised {type(error).__name__}: {error}") from error
 
 
 def steer(store: Store, sweep_id: SweepId) -> AutoController:

@@ -1,11 +1,13 @@
 """The local controller: W&B's forms, output lines and errors, and all three loops of its documentation (reference §4)."""
 
+import asyncio
 import itertools
 import threading
 import time
 
 import pytest
 
+from sweepwidget.loop import spawn
 from sweepwidget.sweeps import EnvelopeEarlyTerminate, GridSearch, HyperbandEarlyTerminate, RandomSearch, SweepRun
 
 GRID = {"name": "My Sweep", "method": "grid", "parameters": {"parameter1": {"values": [1, 2, 3]}}}
@@ -176,6 +178,24 @@ def test_a_search_that_raises_is_shown_and_pauses_the_sweep(wandb):
         wandb.agent(sweep.sweep_id, function=wandb.init)
     assert "PAUSED" == wandb.Api().sweep(sweep.sweep_id).state
     assert "oops" in wandb.Api().sweep(sweep.sweep_id).reason
+
+
+@pytest.mark.parametrize("leave", [SystemExit(2), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit()])
+def test_a_search_cannot_end_the_thread_that_everything_lives_on(wandb, leave):
+    """A search that calls `sys.exit()`, or raises what else is no Exception, has failed like any other."""
+
+    def leaver(config, runs):
+        raise leave
+
+    sweep = wandb.controller()
+    sweep.configure_search(leaver)
+    sweep.configure_parameter("lr", min=0.0, max=1.0)
+    sweep.create()
+    handle = wandb.agent(sweep.sweep_id, function=wandb.init, block=False)
+    with pytest.raises(wandb.UsageError, match=f"raised {type(leave).__name__}"):
+        assert handle.wait(10)
+    assert "PAUSED" == wandb.Api().sweep(sweep.sweep_id).state
+    assert "here" == spawn(asyncio.sleep(0, "here")).result(10)
 
 
 @pytest.mark.parametrize("given", ["factory", "rule", "class"])
