@@ -170,7 +170,7 @@ class ClusterAgents(Handle):
         try:
             with self._here.bell.waking(self._step_soon):
                 self._here.watch()
-                while (pause_s := await asyncio.to_thread(self._overseer.step)) is not None:
+                while (pause_s := await asyncio.to_thread(self._step)) is not None:
                     with contextlib.suppress(asyncio.TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), pause_s)
                     await asyncio.sleep(REST_S)
@@ -181,6 +181,13 @@ class ClusterAgents(Handle):
         finally:
             # Not on a thread of the loop's: letting go waits for the controller, which needs one of those itself.
             threading.Thread(target=self._end, name="sweepwidget-agents-end", daemon=True).start()
+
+    def _step(self) -> float | None:
+        error = None if self._controller is None else self._controller.error
+        if error is not None and not self._overseer.errors:  # workers wait for runs that nobody will suggest
+            self._overseer.errors.append(error)
+            self._overseer.stop(now=False)
+        return self._overseer.step()
 
     def _end(self) -> None:
         let_go = functools.partial(autocontroller.let_go, self._controller) if self._controller is not None else None

@@ -450,6 +450,21 @@ def test_own_search_stays_here(hire, wandb, tmp_path):
     assert {os.getpid()} == set(asked)
 
 
+def test_an_own_search_that_raises_ends_them(hire, wandb, threads):
+    """Its error reaches whoever waits for agents on a cluster: nobody else could steer the sweep."""
+
+    def search(config, runs):
+        return {"a": 1} if not runs else {}["a"]
+
+    sweep_id = sweepwidget.sweep({"method": "custom", "parameters": {"a": {"min": 0, "max": 9}}})
+    sweepwidget.controller(sweep_id).configure_search(search)
+    handle = hire(sweep_id, sweepwidget.init, threads, agents=1)
+    with pytest.raises(sweepwidget.UsageError, match="search raised KeyError"):
+        assert handle.wait(10)
+    assert handle.done
+    assert {"finished": 1} == states(sweep_id)
+
+
 # -- lost workers -----------------------------------------------------------------------------------------------------
 
 
