@@ -82,7 +82,8 @@ class Agents(Handle):
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._stopping_now = False
-        self._loops: dict[int, Future[None]] = {}
+        self._loops: dict[int, bool] = {}
+        """Slot → whether its loop was told that it is not wanted any more."""
         self._working: dict[int, Run] = {}
         self._target = 0
         self._errors: list[BaseException] = []
@@ -128,7 +129,7 @@ class Agents(Handle):
             if self._over and n:
                 raise UsageError(f"these agents have ended; start others with agent({self.sweep_id!r}, …)")
             missing = [slot for slot in range(n) if slot not in self._loops]
-            self._loops |= {slot: Future() for slot in missing}  # all are known before the first can end
+            self._loops |= dict.fromkeys(missing, False)  # all are known before the first can end
         for i, slot in enumerate(missing):
             try:
                 self._begin(slot)
@@ -197,10 +198,18 @@ class Agents(Handle):
             self._errors.append(error)
             self._stopping.set()
         with self._lock:
-            self._loops.pop(slot, None)
-            if self._loops or self._over:
+            dismissed = self._loops.pop(slot, False)
+            # One that was on its way out when it was wanted again: `scale` has still seen it here.
+            again = dismissed and not self._leaves(slot)
+            if again:
+                self._loops[slot] = False
+            elif self._loops or self._over:
                 return
-            self._over = True
+            else:
+                self._over = True
+        if again:
+            self._begin(slot)
+            return
         try:
             if self._controller is not None:
                 autocontroller.let_go(self._controller)
@@ -223,6 +232,11 @@ class Agents(Handle):
         AgentLoop(self._store, agent, self._trial, _Slot(self, slot)).work()
 
     def _leaving(self, slot: int) -> bool:
+        with self._lock:
+            self._loops[slot] = self._leaves(slot)
+            return self._loops[slot]
+
+    def _leaves(self, slot: int) -> bool:
         return self._stopping.is_set() or slot >= self._target
 
     def _began(self, slot: int, run: Run) -> None:

@@ -400,6 +400,40 @@ def test_a_handle_waits_stops_and_scales(wandb):
     assert ["finished"] * 3 == states(wandb, sweep_id)[:3]
 
 
+def test_an_agent_that_is_wanted_again_while_it_leaves_comes_back(wandb, monkeypatch):
+    """scale() down and up again leaves as many agents at work as the last one said, however far they had gone."""
+    began, ends, leaving, gone = (threading.Semaphore(0) for _ in range(4))
+
+    def train():
+        wandb.init()
+        began.release()
+        assert ends.acquire(timeout=20)
+
+    sweep_id = wandb.sweep(RANDOM)
+    store = wandb.Api().sweep(sweep_id)._store
+
+    def leave_late(agent, leave=store.leave):
+        leaving.release()
+        assert gone.acquire(timeout=20)
+        leave(agent)
+
+    monkeypatch.setattr(store, "leave", leave_late)
+    handle = wandb.agent(sweep_id, function=train, block=False)
+    assert began.acquire(timeout=10)
+    handle.scale(0)
+    ends.release()
+    assert leaving.acquire(timeout=10)
+    handle.scale(1)
+    gone.release()
+    assert began.acquire(timeout=10)
+    assert not handle.done
+    handle.scale(0)
+    ends.release()
+    gone.release()
+    assert handle.wait(10)
+    assert ["finished"] * 2 == states(wandb, sweep_id)
+
+
 def test_a_handle_can_be_awaited(wandb):
     """In a notebook cell: `await agent(..., block=False)`."""
     import asyncio
