@@ -80,14 +80,11 @@ def hire(store: Store, row: Sweep, terms: Terms) -> Handle:
         tend(store, row.id)
         return _nothing_to_do(store, row)
     key, text = provenance(terms.function, config.program)
+    store.remember(key, text)  # may fail: before agents are made, whose controller steers from then on
     engine = engine_for(terms.backend)
-    agents: Handle = (
-        _local_agents(store, row, config, terms, key)
-        if engine is None
-        else _cluster_agents(store, row, config, terms, key, engine)
-    )
-    store.remember(key, text)
-    return agents
+    if engine is None:
+        return _local_agents(store, row, config, terms, key)
+    return _cluster_agents(store, row, config, terms, key, engine)
 
 
 def _local_agents(store: Store, row: Sweep, config: SweepConfig, terms: Terms, provenance_key: str) -> Agents:

@@ -4,11 +4,13 @@ import multiprocessing
 import os
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from waiting import until
 
-from sweepwidget.errors import StoreError
+from sweepwidget import autocontroller
+from sweepwidget.errors import StoreError, StoreUnavailable
 from sweepwidget.model import RunState
 from sweepwidget.participant import participant
 from sweepwidget.store import sqlite
@@ -145,6 +147,23 @@ def test_a_forked_child_that_exits_leaves_its_parents_run_alone(wandb):
     run.log({"x": 1})
     assert "running" == wandb.Api().run(run.id).state
     run.finish()
+
+
+@pytest.mark.parametrize("where", ["thread", "cluster"])
+def test_agents_that_could_not_be_hired_leave_nobody_steering(wandb, monkeypatch, where):
+    """The store goes away while `agent()` makes them: its error is all that comes of the call."""
+
+    def remember(key, text):
+        raise StoreUnavailable("away")
+
+    store, sweep_id = current_store(), wandb.sweep(RANDOM)
+    monkeypatch.setattr(store, "remember", remember)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(StoreUnavailable, match="away"):
+        wandb.agent(sweep_id, function=wandb.init, backend=pool if where == "cluster" else where)
+    controller = autocontroller.steer(store, sweep_id)
+    users = controller.users
+    autocontroller.let_go(controller)
+    assert 1 == users
 
 
 def test_a_backend_that_cannot_start_all_loops_leaves_nobody_waiting(wandb):
