@@ -211,14 +211,16 @@ class Agents(Handle):
             self._begin(slot)
             return
         try:
-            if self._controller is not None:
-                autocontroller.let_go(self._controller)
-            self._backend.shutdown()
-            self._trial.close()
-            self.close()
+            with contextlib.ExitStack() as ends:  # from the last to the first, each whatever became of the others
+                ends.callback(self.close)
+                ends.callback(self._trial.close)
+                ends.callback(self._backend.shutdown)
+                if self._controller is not None:
+                    ends.callback(autocontroller.let_go, self._controller)
         except Exception as error:  # noqa: BLE001  whoever waits must be told, whatever it is
             self._errors.append(error)
-        self._say_finished()
+        finally:
+            self._say_finished()
 
     def _work(self, slot: int) -> None:
         agent = Agent(

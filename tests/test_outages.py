@@ -10,11 +10,14 @@ import pytest
 from waiting import until
 
 from sweepwidget import autocontroller
+from sweepwidget.backends.inline import InlineBackend
 from sweepwidget.errors import StoreError, StoreUnavailable
+from sweepwidget.hiring import Terms, hire
 from sweepwidget.model import RunState
 from sweepwidget.participant import participant
 from sweepwidget.store import sqlite
 from sweepwidget.stores import current_store
+from sweepwidget.trials import FunctionTrial
 
 RANDOM = {"method": "random", "metric": {"name": "loss"}, "parameters": {"x": {"min": 0.0, "max": 1.0}}}
 fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -187,6 +190,27 @@ def test_a_backend_that_cannot_start_all_loops_leaves_nobody_waiting(wandb):
         wandb.agent(sweep_id, function=wandb.init, agents=3, backend=Stubborn())
     wandb.agent(sweep_id, function=wandb.init, count=1)
     assert ["finished"] == [run.state for run in wandb.Api().sweep(sweep_id).runs]
+
+
+@pytest.mark.parametrize("error", [OSError("no threads"), KeyboardInterrupt()])
+def test_agents_clear_up_after_themselves_whatever_goes_wrong(wandb, monkeypatch, error):
+    """A controller that cannot be let go, or a Ctrl-C in that wait, keeps neither processes alive nor anybody waiting."""
+    closed, let_go = [], autocontroller.let_go
+
+    def let_go_and_fail(controller):
+        let_go(controller)
+        raise error
+
+    monkeypatch.setattr(autocontroller, "let_go", let_go_and_fail)
+    monkeypatch.setattr(FunctionTrial, "close", lambda trial: closed.append("trial"))
+    monkeypatch.setattr(InlineBackend, "shutdown", lambda backend: closed.append("backend"))
+    store, sweep_id = current_store(), wandb.sweep(RANDOM)
+    handle = hire(store, store.sweep(sweep_id), Terms(wandb.init, count=1, backend="inline"))
+    with pytest.raises(type(error)):
+        handle.scale(1)
+        handle.wait(0)
+    assert handle.done
+    assert ["backend", "trial"] == closed
 
 
 @pytest.mark.slow
