@@ -385,24 +385,27 @@ class _Transaction:
     def __enter__(self) -> Transaction:
         store = self._store
         store._mutex.acquire()
+        part = True  # nothing of our own to roll back so far
         try:
             connection = store._connected()
             if self._writes and store.refusal:
                 raise StoreReadOnly(store.refusal)
-            self._part = connection.in_transaction  # whose mutex it is has begun it: a group
-            if self._part:
+            part = connection.in_transaction  # whose mutex it is has begun it: a group
+            if part:
                 connection.execute("SAVEPOINT part")
             elif self._writes:
                 store._begin_to_write(connection)
             else:
                 store._begin_to_read(connection)
         except BaseException as error:
+            if not part:  # interrupted when it had begun: all that follows would be taken for parts of it
+                store._roll_back()
             store._mutex.release()
             if isinstance(error, _FAILURES):
                 raise store._meaning(error) from error
             raise
         self.execute = connection.execute
-        self._undone = False
+        self._part, self._undone = part, False
         return self
 
     def __exit__(

@@ -569,6 +569,22 @@ def test_an_interrupt_in_mid_transaction(opened, path, monkeypatch):
     assert logged(store, run.id) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_an_interrupt_while_a_transaction_begins(opened, path, monkeypatch, kind):
+    """What this process stores after it is seen by others, and what they store by this process."""
+    store, other = opened(path), opened(path)
+    World(store)
+    real = getattr(store, f"_begin_to_{kind}")
+    with monkeypatch.context() as patch:
+        patch.setattr(store, f"_begin_to_{kind}", lambda *a: (real(*a), signal.raise_signal(signal.SIGINT)))
+        with pytest.raises(KeyboardInterrupt):
+            store.sweeps() if kind == "read" else store.create_sweep(Sweep(SweepId("interrupted"), {}))
+    other.create_sweep(Sweep(SweepId("theirs"), {}))
+    store.create_sweep(Sweep(SweepId("ours"), {}))
+    for each in (store, other):
+        assert {SWEEP, "theirs", "ours"} == {sweep.id for sweep in each.sweeps()}
+
+
 def test_names_of_a_failed_transaction_are_not_remembered(opened, path, monkeypatch):
     """A metric that was first seen in a transaction that failed is stored with the next one."""
     store = opened(path)
