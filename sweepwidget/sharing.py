@@ -120,8 +120,8 @@ def unshare(sweep_id: str | None = None) -> None:
         here.links = {key: link for key, link in here.links.items() if only is not None and key[0] != only}
         here.server.forget_tokens()
         if only is None:
+            del _sharing[store.link]  # first: it ends also if this is interrupted, and share() must not find it then
             here.server.stop(LINGER_S)
-            del _sharing[store.link]
 
 
 def shareable(store: Store) -> SharedStore:

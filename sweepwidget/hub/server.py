@@ -88,8 +88,10 @@ class HubServer:
         one that will be back.
         """
         _servers.discard(self)
-        spawn(self._end(linger_s)).result()
-        self._traffic.calls.close()
+        try:
+            spawn(self._end(linger_s)).result()
+        finally:  # interrupted here, the end goes on by itself
+            self._traffic.calls.close()
 
     def call_it(self, base_url: str) -> str:
         """Let the hub be called by another name, too; returns the base of links by that name."""

@@ -1,6 +1,8 @@
 """`share()`: a sweep of this notebook is worked on from elsewhere, by nothing but a link."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -9,12 +11,14 @@ import pytest
 
 from sweepwidget import sharing
 from sweepwidget.errors import SweepNotFound, UsageError
-from sweepwidget.hub import calls
+from sweepwidget.hub import calls, server
 from sweepwidget.hub.hosts import PORT, PORTS
 from sweepwidget.hub.tokens import check_term
 from sweepwidget.links import parse_link
+from sweepwidget.loop import spawn
 from sweepwidget.model import Scope
 from sweepwidget.sharing import share, unshare
+from sweepwidget.store import open_store
 from sweepwidget.stores import current_store
 
 SWEEP = {
@@ -125,6 +129,23 @@ def test_unsharing_ends_it(notebook):
     unshare()
     assert ([], {}) == (list(current_store().tokens()), sharing._sharing)
     unshare()
+
+
+def test_an_interrupted_unshare_ends_it_all_the_same(notebook, monkeypatch):
+    """The sweeps are let go of, and the next share() gives a link that somebody answers."""
+    share(notebook.sweep_id)
+    helm = sharing._sharing[current_store().link].server._traffic.calls.helm
+    helm.steer(notebook.sweep_id)
+    steered = helm._steered[notebook.sweep_id]
+    ends = []
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "spawn", lambda end: (ends.append(spawn(end)), signal.raise_signal(signal.SIGINT)))
+        with pytest.raises(KeyboardInterrupt):
+            unshare()
+    ends[0].result(30)
+    assert not steered.at_work
+    with contextlib.closing(open_store(str(share(notebook.sweep_id)))) as remote:
+        assert notebook.sweep_id == remote.sweep(notebook.sweep_id).id
 
 
 @pytest.mark.parametrize(
