@@ -40,6 +40,8 @@ _CHECKPOINT_PAGES = 16_000
 twice as long: few processes doing this keeps clear of a rare race in SQLite 3.7 to 3.51.2."""
 _FAILURES = (sqlite3.Error, UnicodeDecodeError)
 """What sqlite3 raises; the second for texts of a damaged file."""
+_UNSEEN = -1
+"""The version that is no version: whatever a new connection finds is news, also what others wrote before it was made."""
 _NETWORK = re.compile(r"nfs4?|cifs|smb.*|9p|afs|ceph|glusterfs|lustre|gpfs|beegfs|fuse\.(?!.*overlay).*").fullmatch
 
 _ELSEWHERE = "or keep the store elsewhere: SWEEPWIDGET_STORE=/path/to/sweeps.db"
@@ -99,21 +101,18 @@ class SqliteStore(SqlStore):
         """How long SQLite waits for a lock by now."""
         self._still: tuple[int, ...] = ()
         """What the file was like when it was opened to be looked at: SQLite itself does not see it change then."""
-        self._seen = 0
+        self._seen = _UNSEEN
         self._read = _Transaction(self, writes=False)
         self._write = _Transaction(self, rings=True)
         self._renew = _Transaction(self)
         self._group = _Group(self, rings=True)
-        with self._mutex:
-            self._connected()
+        self.changed_elsewhere()  # opens it; what it holds so far is no news
         _stores.add(self)
 
     def changed_elsewhere(self) -> bool:
         with self._mutex:
             if self._still and self._still != _stamps(self.path, self._log):
                 self._disconnect()
-                self._connected()
-                return True
             connection, before = self._connected(), self._seen
             try:
                 self._wait_at_most(connection, 1000 * BUSY_S)
@@ -172,7 +171,7 @@ class SqliteStore(SqlStore):
             if not any(part in str(error) for part in ("readonly", "unable to open")):
                 raise
             connection = self._open_to_look()
-        self._inode = self._file_id()
+        self._inode, self._seen = self._file_id(), _UNSEEN
         self._close_connection = weakref.finalize(self, connection.close)
         # Not at exit: agents in the background may be inside SQLite then. The process's end closes it as well.
         self._close_connection.atexit = False
@@ -189,7 +188,6 @@ class SqliteStore(SqlStore):
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES * (1 if self._steers else 2)}")
             connection.execute("PRAGMA journal_size_limit = 67108864")
             self._migrate(connection)
-            self._seen = self._data_version(connection)
         except BaseException:
             connection.close()
             raise
@@ -206,7 +204,6 @@ class SqliteStore(SqlStore):
         )
         try:
             version = self._recognise(connection)
-            self._seen = self._data_version(connection)
             if version != len(sql.MIGRATIONS):
                 raise StoreVersion(
                     f"{self.path} is empty or was written by an older sweepwidget, and it cannot be written: make the file and "

@@ -487,6 +487,17 @@ def test_a_forked_child_has_its_own_connection(opened, path):
     assert integrity(path) == "ok"
 
 
+def test_news_from_before_a_fork(opened, path):
+    """What another process wrote between the last look and a fork is news after it, once."""
+    store, other = opened(path), opened(path)
+    assert not store.changed_elsewhere()
+    World(other)
+    module._before_fork()
+    module._in_parent()
+    assert store.changed_elsewhere()
+    assert not store.changed_elsewhere()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_forks_while_threads_write(opened, path):
     """A fork waits for the transaction that is under way; nothing hangs and nothing is lost."""
