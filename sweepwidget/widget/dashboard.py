@@ -83,8 +83,8 @@ class Dashboard(anywidget.AnyWidget):
         if sweep_id is not None and config is not None:
             raise UsageError("Dashboard takes a sweep, or a config to begin with, not both")
         store, row = (store or current_store(), None) if sweep_id is None else locate(_id_of(sweep_id), store)
-        self._telling: int | None = None
-        """The thread that tells the traits what the store says."""
+        self._telling = threading.local()
+        """`name`: the trait that this thread is about to set to what the store says."""
         self._desk = Desk(store, row.id if row is not None else None, _Face(self))
         self._snapshot = _Snapshot(self)
         super().__init__(_esm=assets.module(), _css=assets.style(), **traits)
@@ -157,17 +157,18 @@ class Dashboard(anywidget.AnyWidget):
 
     def _tell(self, **values: Any) -> None:
         """Set traits to what the store says."""
-        self._telling = threading.get_ident()
         try:
             for name, value in values.items():
+                self._telling.name = name
                 self.set_trait(name, value)
         finally:
-            self._telling = None
+            self._telling.name = ""
 
     @tr.validate("config")
     def _put_into_force(self, proposal: Any) -> dict[str, Any]:
         given: dict[str, Any] = proposal["value"]
-        if self._telling == threading.get_ident():
+        if getattr(self._telling, "name", "") == "config":
+            self._telling.name = ""  # next come its observers, on this thread: what they set is an edit
             return given
         config = SweepConfig.parse(given)
         if self._desk.sweep_id is not None:
@@ -221,8 +222,9 @@ class _Face:
         widget = self._widget
         if mirror.sweep is not None:
             now = time.time()
-            told = {"sweep_id": sweep_id, "status": mirror.sweep.state.value, "best": mirror.best_fact()}
-            told["config"] = dict(mirror.sweep.config)
+            # The configuration before what is observed: it would undo the edit of an observer.
+            told: dict[str, Any] = {"sweep_id": sweep_id, "config": dict(mirror.sweep.config)}
+            told |= {"status": mirror.sweep.state.value, "best": mirror.best_fact()}
             said = snapshot.glance(mirror, now)
             if said != widget.glance.get("text"):
                 told["glance"] = {"text": said, "at": now}
