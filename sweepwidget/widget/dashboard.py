@@ -31,7 +31,7 @@ from .messages import exact, plain, unmarked
 from .mirror import Mirror
 
 FIRST_LOOK_S = 2.0
-"""How long the first snapshot waits for what the store says."""
+"""How long a snapshot that is to be shown waits for the first look at the store, and for a look that is under way."""
 SNAPSHOT_S = 10.0
 """Between two refreshments of the snapshot in the notebook, at least."""
 _LARGEST_VIEW = 16 * 1024
@@ -247,11 +247,15 @@ class _Snapshot:
         self._shown: dict[str, str] = {}
 
     def bundle(self) -> dict[str, str]:
-        """As things stand."""
+        """As things stand; as last shown, if the feed is kept by a store that is away, or by an observer at work."""
         feed = self._widget._desk.feed
         feed.looked.wait(FIRST_LOOK_S)
-        with feed.looking:
+        if not feed.looking.acquire(timeout=FIRST_LOOK_S):
+            return self._shown or self._drawn(Mirror())
+        try:
             return self._drawn(feed.mirror)
+        finally:
+            feed.looking.release()
 
     def display(self) -> None:
         """Show it below the widget; from here on it is refreshed."""

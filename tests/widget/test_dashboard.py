@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from waiting import until
 
 from sweepwidget.model import SweepId
-from sweepwidget.widget import feed
+from sweepwidget.widget import dashboard, feed
 from sweepwidget.widget.dashboard import Dashboard
 
 from .conftest import RANDOM
@@ -76,3 +78,29 @@ def test_what_two_threads_tell_at_once_is_nobodys_edit(shown, monkeypatch):
         go_on.set()
         thread.join()
     assert (8, []) == (dash.config["run_cap"], edits)
+
+
+def test_a_dashboard_is_shown_while_an_observer_is_at_work(shown, sweep_id, monkeypatch):
+    """The cell does not wait for it: a snapshot has what was seen last, or nothing yet, and follows later."""
+    monkeypatch.setattr(dashboard, "FIRST_LOOK_S", 0.05)
+    dash, observing, go_on = shown(sweep_id), threading.Event(), threading.Event()
+    dash._snapshot.display()
+
+    def retrain(_: Any) -> None:
+        observing.set()
+        go_on.wait()
+
+    dash.observe(retrain, "best")
+    hands = Hands(sweep_id)
+    hands.end(hands.begin(), summary={"loss": 1.0})
+    with ThreadPoolExecutor() as pool:
+        try:
+            assert observing.wait(PATIENCE_S)
+            again, other = dash._snapshot, shown(sweep_id)._snapshot
+            drawn = [pool.submit(each.bundle) for each in (again, other)]
+            assert again._shown == drawn[0].result(PATIENCE_S)
+            assert "0 of 4 runs" in again._shown["text/plain"]
+            assert drawn[1].result(PATIENCE_S)
+        finally:
+            go_on.set()
+    until(lambda: "best loss" in other.bundle()["text/plain"])
