@@ -11,11 +11,12 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..errors import Error, StoreError
 from ..loop import after_fork, event_loop, spawn
-from ..model import Cursor, Run, RunId, SweepId
+from ..model import Column, Cursor, Run, RunId, SweepId
 from ..participant import participant
 from ..provenance import code_name
 from ..store import Store
@@ -172,21 +173,22 @@ class Feed:
         keys = self._keys(viewers)
         changes = self.store.changes(self.sweep_id, self._cursor, keys if self._cursor.version else ())
         self.trouble = ""
-        if not changes:
-            return set()
-        self._cursor = changes.cursor
-        self.mirror.apply(changes, time.time())
-        self._name_codes()
-        touched = self._points.extend(changes.chunks, keys)
-        self._touched |= touched
-        self._untold = True
+        touched = set[RunId]()
+        if changes:
+            self.mirror.apply(changes, time.time())
+            touched = self._points.extend(changes.chunks, keys)
+            self._touched |= touched
+            self._untold = True
+            self._cursor = changes.cursor  # from here on they do not come again
+        self._name_codes()  # last, and in each look: it reads the store, too
         return touched
 
     def _name_codes(self) -> None:
         """From which code runs come: read once for each."""
         for key in list(self.mirror.unnamed):
-            self.mirror.codes[key] = clean(code_name(self.store.recall(key) or ""))
-            self.mirror.unnamed.discard(key)
+            text = self.store.recall(key)
+            self.mirror.unnamed.discard(key)  # also where the text is none of ours: it would fail in each look
+            self.mirror.codes[key] = clean(code_name(text or ""))
 
     def _tell(self, viewers: list[Viewer]) -> None:
         now, dirty = time.time(), bool(self.mirror.dirty)
@@ -227,18 +229,19 @@ class Feed:
         """Read the points of these runs, for a while; whether some are left.
 
         A run may log between the look at the store and the reading of its points: those points would come again with the
-        next look. So each reading is followed by a look, and repeated for the runs that logged meanwhile.
+        next look. So each reading is followed by a look, is kept only then, and repeated for the runs that logged meanwhile.
         """
         until, left = time.monotonic() + _READING_S, missing
         for _ in range(_TRIES):
-            keys, read = self._keys(viewers), list[Run]()
+            keys, read = self._keys(viewers), list[tuple[Run, Mapping[str, Column]]]()
             while left and (time.monotonic() < until or not read):
                 run = left.pop(0)
-                self._points.put(run, self.store.columns(run.id, run.attempt), keys)
-                read.append(run)
+                read.append((run, self.store.columns(run.id, run.attempt)))
             logged = self._read(viewers) if read else set()
-            again = [run for run in read if run.id in logged]
-            self._points.forget(run.id for run in again)
+            for run, columns in read:
+                if run.id not in logged:
+                    self._points.put(run, columns, keys)
+            again = [run for run, _ in read if run.id in logged]
             if not again:
                 break
             left = again + left

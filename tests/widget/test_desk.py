@@ -17,7 +17,7 @@ from readonly import seen_read_only
 
 from sweepwidget.cli import main
 from sweepwidget.columns import column
-from sweepwidget.errors import StoreReadOnly
+from sweepwidget.errors import ConfigError, StoreReadOnly, StoreUnavailable
 from sweepwidget.model import (
     Agent,
     AgentId,
@@ -30,8 +30,9 @@ from sweepwidget.model import (
     SweepState,
 )
 from sweepwidget.process import this_process
-from sweepwidget.provenance import function_facts, provenance
+from sweepwidget.provenance import code_name, function_facts, provenance
 from sweepwidget.stores import locate
+from sweepwidget.widget import mirror
 from sweepwidget.widget.feed import _feeds
 from sweepwidget.widget.mirror import Mirror
 
@@ -70,6 +71,19 @@ class Hands:
 
     def end(self, run, state=R.finished, **fields):
         return self.store.finish(run.id, run.attempt, Outcome(state, **fields))
+
+
+def fail_once(monkeypatch, owner, name, failed=None, error=StoreUnavailable("the disk is away")):  # noqa: B008
+    """The next call of it fails; the event of that."""
+    real, failed = getattr(owner, name), failed or threading.Event()
+
+    def fail(*given, **more):
+        monkeypatch.setattr(owner, name, real)
+        failed.set()
+        raise error
+
+    monkeypatch.setattr(owner, name, fail)
+    return failed
 
 
 # -- the state ----------------------------------------------------------------------------------------------------------
@@ -393,6 +407,60 @@ def test_no_point_comes_twice_while_it_is_logged(page, sweep_id):
     state = front.until(complete)
     for i in range(4):
         assert state.curves[f"p{i}"][run.id][0] == whole
+
+
+def test_what_came_while_the_store_went_away_is_told_later(page, sweep_id, monkeypatch):
+    """Rows with the names of their code, and points: also when only a part of a look at the store succeeded."""
+    hands = Hands(sweep_id)
+    run = hands.begin()
+    hands.log(run, 0, 3)
+    front = page(sweep_id)
+    front.answer("watch", plot="main", metric="loss", x="step", width=100, show="all")
+    front.until(lambda state: state.curves.get("main", {}).get(run.id, ((),))[0] == [0, 1, 2])
+    key, text = provenance(lambda: None)
+    hands.store.remember(key, text)
+    gone = fail_once(monkeypatch, hands.store, "recall")
+    with front.desk.feed.looking:  # one look finds all of it
+        other = Hands(sweep_id, "other", key).begin()
+        hands.log(run, 3, 6)
+    assert gone.wait(20)
+    front.desk.feed.wake()
+    state = front.until(lambda state: other.id in state.rows and len(state.curves["main"][run.id][0]) > 3)
+    assert list(range(6)) == state.curves["main"][run.id][0]
+    assert code_name(text) == state.rows[other.id]["code"] != ""
+
+
+def test_a_configuration_that_cannot_be_read_hides_no_run_for_good(page, sweep_id, monkeypatch):
+    """Its rows come once it can be."""
+    run = Hands(sweep_id).begin()
+    unread = fail_once(monkeypatch, mirror, "runs_in_all", error=ConfigError("x: from another version"))
+    front = page(sweep_id)
+    assert unread.wait(20)
+    front.desk.feed.wake()
+    front.until(lambda state: run.id in state.rows)
+
+
+def test_no_point_comes_twice_when_the_store_goes_away(page, sweep_id, monkeypatch):
+    """Points that were logged between a look at the store and the reading of a run, which no look could follow."""
+    hands = Hands(sweep_id)
+    run = hands.begin()
+    hands.log(run, 0, 3)
+    front = page(sweep_id)
+    front.wait(lambda said: said.head["type"] == "full")
+    store, real, gone = hands.store, hands.store.columns, threading.Event()
+
+    def columns(*asked):
+        if not gone.is_set():
+            hands.log(run, 3, 6)
+            fail_once(monkeypatch, store, "changes", gone)
+        return real(*asked)
+
+    monkeypatch.setattr(store, "columns", columns)
+    front.answer("watch", plot="main", metric="loss", x="step", width=100, show="all")
+    assert gone.wait(20)
+    front.desk.feed.wake()
+    state = front.until(lambda state: run.id in state.curves.get("main", {}))
+    assert list(range(6)) == state.curves["main"][run.id][0]
 
 
 def test_a_metric_that_nobody_watched_for_a_while_is_whole(page, sweep_id):
