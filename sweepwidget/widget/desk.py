@@ -80,12 +80,16 @@ class Desk:
 
     def attach(self, sweep_id: SweepId) -> None:
         """Show this sweep from now on: one that was made of a draft."""
-        self.feed.remove(self)
-        self.sweep_id = sweep_id
-        self.plots.clear()
-        self.behind = True
-        self.feed = feed_of(self.store, sweep_id)
+        draft = self.feed
+        with draft.looking:  # a look that is under way could tell the draft as if it were all of the sweep
+            draft.remove(self)
+            self.sweep_id = sweep_id
+            self.plots.clear()
+            self.behind = True
+            self.feed = feed_of(self.store, sweep_id)
         self.feed.add(self)
+        if self._closed:  # meanwhile, and it may have left the draft's feed
+            self.feed.remove(self)
 
     def redraft(self, config: str) -> None:
         """The draft is another one: Python says so."""

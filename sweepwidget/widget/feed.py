@@ -68,7 +68,7 @@ class Feed:
         self.trouble = ""
         """Why the store cannot be read."""
         self.looking = threading.RLock()
-        """Hold it to look at the mirror from another thread than the feed's."""
+        """Hold it to look at the mirror from another thread than the feed's, or to take a viewer away for good."""
         self.looked = threading.Event()
         """Set once it has looked for the first time."""
         self._viewers: list[Viewer] = []
@@ -142,11 +142,11 @@ class Feed:
 
     def _look(self) -> bool:
         """Read, and tell. Whether there is more to be told soon."""
-        with self._lock:
-            viewers = self._watched
         more = False
         try:
             with self.looking:
+                with self._lock:
+                    viewers = self._watched
                 more = self._follow(viewers)
             if time.monotonic() - self._alive_at >= ALIVE_S:
                 self._alive_at = time.monotonic()

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from attrs import evolve
 from readonly import seen_read_only
+from waiting import until
 
 from sweepwidget.cli import main
 from sweepwidget.columns import column
@@ -32,8 +33,8 @@ from sweepwidget.model import (
 from sweepwidget.process import this_process
 from sweepwidget.provenance import code_name, function_facts, provenance
 from sweepwidget.stores import locate
-from sweepwidget.widget import mirror
-from sweepwidget.widget.feed import _feeds
+from sweepwidget.widget import desk, mirror
+from sweepwidget.widget.feed import _feeds, feed_of
 from sweepwidget.widget.mirror import Mirror
 
 from .conftest import RANDOM
@@ -780,6 +781,53 @@ def test_a_draft_becomes_a_sweep(page):
     made = front.answer("apply", draft=RANDOM).head["result"]["sweep_id"]
     state = front.until(lambda state: state.head["sweep"])
     assert (state.head["sweep"]["id"], state.head["sweep"]["state"]) == (made, "PENDING")
+
+
+class _Door:
+    """A feed's `looking`; says who comes to it."""
+
+    def __init__(self, lock):
+        self.lock, self.came = lock, threading.Semaphore(0)
+
+    def __enter__(self):
+        self.came.release()
+        return self.lock.__enter__()
+
+    def __exit__(self, *error):
+        return self.lock.__exit__(*error)
+
+
+def test_a_draft_that_becomes_a_sweep_is_no_draft_again(page, sweep_id):
+    """What the page hears as everything is the sweep's, also when the draft was about to be told."""
+    front = page()
+    front.wait(lambda said: said.head["type"] == "full")
+    before, after = front.desk.feed, feed_of(front.desk.store, SweepId(sweep_id))
+    door = before.looking = _Door(before.looking)
+    attaching = threading.Thread(target=front.desk.attach, args=[SweepId(sweep_id)])
+    since = len(front.said)
+    with after.looking:
+        with door.lock:
+            before.wake()
+            assert door.came.acquire(timeout=20)
+            attaching.start()
+            until(lambda: not attaching.is_alive() or door.came.acquire(blocking=False))
+        attaching.join(20)
+        until(lambda: not before._at_work)
+    full = front.wait(lambda said: said.head["type"] == "full", since=since)
+    assert sweep_id == (full.head["sweep"] or {}).get("id")
+
+
+def test_a_draft_that_is_closed_as_it_becomes_a_sweep_is_not_followed(page, sweep_id, monkeypatch):
+    """Nothing is left of it."""
+    front = page()
+
+    def close_first(*given):
+        front.desk.close()
+        return feed_of(*given)
+
+    monkeypatch.setattr(desk, "feed_of", close_first)
+    front.desk.attach(SweepId(sweep_id))
+    assert not _feeds
 
 
 def test_a_run_in_detail(page, sweep_id):
