@@ -8,11 +8,17 @@ import os
 import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
+
+from sweepwidget.model import Outcome, Run, RunId, RunState
+from sweepwidget.stores import current_store
+from sweepwidget.trials import Ended
+from sweepwidget.trials.process import ProcessTrial
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="shell scripts, signals and process groups of POSIX")
 
@@ -409,6 +415,31 @@ def test_an_interrupt_of_an_inline_agent(wandb, ready):
     (run,) = runs_of(wandb, sweep_id)
     assert "killed" == run.state
     assert "got TERM" in run.output
+
+
+def test_two_attempts_of_a_run_in_one_process_end_apart(wandb):
+    """One that lost its run may still be at work when another agent here has it: each is signalled until its own end."""
+    begun, may_end, heard = [{attempt: threading.Event() for attempt in (1, 2)} for _ in range(2)] + [[]]
+
+    class Attempt(ProcessTrial):
+        def _try(self, row, folder, worker):
+            worker.started(lambda signum: heard.append((row.attempt, signum)))
+            begun[row.attempt].set()
+            assert may_end[row.attempt].wait(20)
+            return Ended(Outcome(RunState.finished))
+
+    attempts = Attempt(current_store())
+    with ThreadPoolExecutor(2) as pool:
+        ends = []
+        for attempt in (1, 2):
+            ends.append(pool.submit(attempts, Run(RunId("one"), None, 1, {}, attempt=attempt)))
+            assert begun[attempt].wait(20)
+        for end, attempt in zip(ends, (1, 2), strict=True):
+            assert attempts.send(attempt)
+            may_end[attempt].set()
+            assert end.result(20).outcome.state is RunState.finished
+    assert not attempts.send(3)
+    assert [(1, 1), (2, 1), (2, 2)] == sorted(heard)
 
 
 # -- forward_signals ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
-from ..model import Run, RunId, RunState
+from ..model import Run, RunState
 from ..participant import participant
 from ..store import Store
 from . import Ended
@@ -23,11 +23,11 @@ class ProcessTrial(ABC):
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._workers: dict[RunId, Worker] = {}
+        self._workers: set[Worker] = set()
 
     def send(self, signum: int) -> bool:
         """Signal the processes that work now, their own workers included. False if there are none."""
-        workers = list(self._workers.values())
+        workers = list(self._workers)
         for worker in workers:
             worker.send(signum)
         return bool(workers)
@@ -35,14 +35,15 @@ class ProcessTrial(ABC):
     def __call__(self, row: Run) -> Ended:
         folder = self.store.folder / "runs" / row.id
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        worker = self._workers[row.id] = Worker(row)
+        worker = Worker(row)
+        self._workers.add(worker)
         here = participant(self.store)
         here.add(worker)
         try:
             return self._try(row, folder, worker)
         finally:
             here.remove(worker)
-            del self._workers[row.id]
+            self._workers.remove(worker)
 
     @abstractmethod
     def _try(self, row: Run, folder: Path, worker: Worker) -> Ended:
