@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 TICK_S = 0.05
 FLUSH_S = 0.2
+BEAT_AGAIN_S = 1.0
+"""After a heartbeat that failed: a store that is back hears the next one long before the lease is over."""
 LEASE_S = 30.0
 """An agent that has not been heard of for so long has lost its run (agents on this machine are watched by process)."""
 
@@ -189,8 +191,9 @@ class Participant:
             for run in list(self.runs.values()):
                 run.remind()
         if now - self._beat_at >= LEASE_S / 3:
-            self._beat_at = now
+            self._beat_at = now - LEASE_S / 3 + BEAT_AGAIN_S  # until it has succeeded
             self._beat()
+            self._beat_at = now
 
     def flush(self) -> bool:
         """Ship what has been logged since the last time; whether there was anything."""

@@ -1,11 +1,12 @@
 """What a process hears of its runs between two looks at the store."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 
 from sweepwidget import session
-from sweepwidget.errors import RunStopped
+from sweepwidget.errors import RunStopped, StoreUnavailable
 from sweepwidget.model import Agent, AgentId, Outcome, RunState, Suggestion, Sweep, SweepId, SweepState
 from sweepwidget.participant import Participant
 from sweepwidget.process import this_process
@@ -75,6 +76,23 @@ def test_a_run_that_somebody_else_has_is_told_to_stop(store, here):
     store.finish(second.id, second.attempt, Outcome(RunState.crashed))
     here.tick(2.0)
     assert [(1, "it is crashed", None), (1, "it was given to another agent", None)] == sorted(told)
+
+
+def test_a_heartbeat_that_fails_is_sent_again_in_a_second(store, here, monkeypatch):
+    """The others are ten seconds apart, so a lease that misses one outlasts a store that is away for less than the rest."""
+    beats, heartbeat = [], store.heartbeat
+
+    def away_at_first(*args):
+        beats.append(now)
+        if len(beats) == 1:
+            raise StoreUnavailable("away")
+        return heartbeat(*args)
+
+    monkeypatch.setattr(store, "heartbeat", away_at_first)
+    for now in (10.0, 10.5, 11.0, 11.5, 20.5, 21.0):
+        with pytest.raises(StoreUnavailable) if now == 10.0 else nullcontext():
+            here.tick(now)
+    assert [10.0, 11.0, 21.0] == beats
 
 
 def test_a_program_that_begins_when_its_run_is_somebody_elses_logs_nothing(store):
