@@ -361,9 +361,9 @@ class Run:
             return
         self.finished = True
         self.exit_code = exit_code
-        self.config._close()
         if self._on_finish is not None:
-            self._on_finish(self)
+            self._on_finish(self)  # a plain run that could not be closed is not finished
+        self.config._close()
 
     def over(self) -> None:
         """The code of its trial has returned. Nothing here leads back to the trial any more, so that what is left of either

@@ -338,27 +338,36 @@ def _disabled(row: RunRow) -> RunRow:
 
 
 def _close_plain(run: Run, owner: AgentId) -> None:
-    _unclosed.pop(run.id, None)
-    if not _unclosed:
-        atexit.unregister(_close_at_exit)
     here = participant(run._store)
     state = RunState.failed if run.exit_code else RunState.finished
     try:
         run.close(Outcome(state, run.exit_code or 0, summary=run.final_summary()))
     except Fenced as error:
         termwarn(f"run {run.id} was closed by somebody else: {error}")
+    except (StoreUnavailable, KeyboardInterrupt, SystemExit):
+        run.finished = False  # it is kept as before, and closed when its user, or the end of the script, tries again
+        raise
     finally:
-        here.remove(run)
-        here.forget(owner)
-        run._store.leave(owner)
+        if run.finished:
+            _unclosed.pop(run.id, None)
+            if not _unclosed:
+                atexit.unregister(_close_at_exit)
+            here.remove(run)
+            here.forget(owner)
+            run._store.leave(owner)
 
 
 def _close_at_exit() -> None:
     """A script that ends closes its runs: as failed when an exception ended it (Python leaves it in `sys.last_value`)."""
     crashed = not _in_notebook() and getattr(sys, "last_value", None) is not None
-    for run in list(_unclosed.values()):
+    runs = list(_unclosed.values())
+    _unclosed.clear()  # this is the last time that anybody tries
+    for run in runs:
         if run.pid == os.getpid():  # a forked child that leaves by sys.exit must leave its parent's runs alone
-            run.finish(exit_code=1 if crashed else 0)
+            try:
+                run.finish(exit_code=1 if crashed else 0)
+            except StoreUnavailable as error:  # the others may be in another store
+                termwarn(f"run {run.id} could not be closed: {error}")
 
 
 def _attach() -> Trial | None:

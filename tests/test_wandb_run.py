@@ -4,9 +4,14 @@ import argparse
 import math
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+
+from sweepwidget import session
+from sweepwidget.errors import StoreUnavailable
+from sweepwidget.stores import current_store
 
 
 def rows(wandb, run, *keys):
@@ -79,6 +84,27 @@ def test_an_exception_in_the_context_fails_the_run_and_passes_on(wandb):
     other = wandb.init()
     other.finish(exit_code=3)
     assert ("failed", 3) == (wandb.Api().run(other.id).state, wandb.Api().run(other.id).exit_code)
+
+
+@pytest.mark.parametrize("trouble", [StoreUnavailable("full"), KeyboardInterrupt()], ids=["refused", "interrupted"])
+@pytest.mark.parametrize("again", ["by hand", "at exit"])
+def test_a_run_that_could_not_be_closed_goes_on_until_it_can(wandb, monkeypatch, trouble, again):
+    """`finish` raises what kept it, the run logs on, and the next `finish` or the end of the script closes it."""
+    store = current_store()
+    run = wandb.init(config={"a": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "finish", Mock(side_effect=trouble))
+        run.log({"x": 1})
+        with pytest.raises(type(trouble)):
+            run.finish(exit_code=3)
+    assert wandb.run is run
+    run.config.update({"b": 2})
+    run.log({"x": 2})
+    session._close_at_exit() if again == "at exit" else run.finish()
+    assert wandb.run is None
+    closed = wandb.Api().run(run.id)
+    assert ("finished", {"a": 1, "b": 2}) == (closed.state, closed.config)
+    assert [1, 2] == [row["x"] for row in rows(wandb, run)]
 
 
 def test_a_second_init_returns_the_active_run(wandb):
