@@ -72,7 +72,12 @@ class Handle(ABC):
     async def _wait(self) -> None:
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
-        self.when_done(lambda: loop.call_soon_threadsafe(ended.set))
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed: this wait was given up, others may go on
+                loop.call_soon_threadsafe(ended.set)
+
+        self.when_done(wake)
         await ended.wait()
         self.raise_error()
 

@@ -139,3 +139,28 @@ def test_a_coroutine_works_inside_a_running_loop(wandb):
     sweep_id = wandb.sweep(SWEEP)
     asyncio.run(cell())
     assert ["finished"] * 2 == states(wandb, sweep_id)
+
+
+def test_a_wait_that_was_given_up_with_its_loop_keeps_no_other_asleep(wandb):
+    """`asyncio.run` closes its loop, and whoever awaits the agents on another, or gives a callback, hears of their end."""
+    may_end, heard = threading.Event(), threading.Event()
+
+    def train():
+        assert may_end.wait(60)
+
+    agents = wandb.agent(wandb.sweep(SWEEP), function=train, count=1, block=False)
+
+    async def give_up():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(agents, 0.01)
+
+    async def wait():
+        waiting = asyncio.ensure_future(agents)
+        await asyncio.sleep(0)  # it waits by now
+        may_end.set()
+        await asyncio.wait_for(waiting, 20)
+
+    asyncio.run(give_up())
+    agents.when_done(heard.set)
+    asyncio.run(wait())
+    assert heard.wait(20)
