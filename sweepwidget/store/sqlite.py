@@ -483,25 +483,32 @@ _bells: dict[Path, list[Callable[[], None]]] = {}
 """By file: several store objects of one process ring the same bells."""
 
 
-_forking: list[SqliteStore] = []
+class _Forking(threading.local):
+    """Of one thread: another may be at its own fork, and has the stores as soon as this one has let go of them."""
+
+    def __init__(self) -> None:
+        self.held: list[SqliteStore] = []
+
+
+_forking = _Forking()
 
 
 def _before_fork() -> None:
     """SQLite's idea of which locks a process holds must not be inherited: let go of every file first."""
     for store in tuple(_stores):
         store._mutex.acquire()
-        _forking.append(store)
+        _forking.held.append(store)
         store._disconnect()
 
 
 def _in_parent() -> None:
-    while _forking:
-        _forking.pop()._mutex.release()
+    while _forking.held:
+        _forking.held.pop()._mutex.release()
 
 
 def _in_child() -> None:
-    while _forking:
-        store = _forking.pop()
+    while _forking.held:
+        store = _forking.held.pop()
         store._mutex = threading.RLock()
         store._bells.clear()
 

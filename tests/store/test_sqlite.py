@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -523,6 +524,39 @@ def test_forks_while_threads_write(opened, path):
         assert os.waitpid(pid, 0)[1] == 0
     thread.join()
     assert [run.number for run in store.runs(SWEEP)] == list(range(1, 151))
+
+
+def test_threads_that_fork_at_once_let_go_of_what_each_has_locked(opened, path, monkeypatch):
+    """One that has the store as soon as another has let go of it keeps it until its own fork is over, and no longer."""
+    store = opened(path)
+    lock, second_has_it, first_is_through = threading.RLock(), threading.Event(), threading.Event()
+
+    class Mutex:
+        acquire, __enter__, __exit__ = lock.acquire, lock.__enter__, lock.__exit__
+
+        def release(self):
+            lock.release()
+            assert second_has_it.wait(20)
+
+    def second():
+        module._before_fork()
+        second_has_it.set()
+        assert first_is_through.wait(20)
+        module._in_parent()
+
+    monkeypatch.setattr(store, "_mutex", Mutex())
+    monkeypatch.setattr(module, "_stores", {store})
+    with ThreadPoolExecutor(1) as pool:
+        module._before_fork()
+        try:
+            other = pool.submit(second)
+            module._in_parent()
+            assert not lock.acquire(blocking=False)
+        finally:
+            first_is_through.set()
+        other.result(20)
+    assert lock.acquire(timeout=20)
+    lock.release()
 
 
 def test_another_program_that_keeps_it_locked(opened, path, monkeypatch):
