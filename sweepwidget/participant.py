@@ -139,10 +139,9 @@ class Participant:
 
     def _start(self) -> None:
         with self._lock:
-            if self._ticking:
-                return
-            self._ticking = True
-        spawn(self._tick_until_idle())
+            if not self._ticking:
+                spawn(self._tick_until_idle())
+                self._ticking = True  # not before: an interrupt may come while the loop's thread starts
 
     async def _tick_until_idle(self) -> None:
         now = event_loop().time

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sweepwidget import session
+from sweepwidget import participant, session
 from sweepwidget.errors import RunStopped, StoreUnavailable
 from sweepwidget.model import Agent, AgentId, Outcome, RunState, Suggestion, Sweep, SweepId, SweepState
 from sweepwidget.participant import Participant
@@ -93,6 +93,24 @@ def test_a_heartbeat_that_fails_is_sent_again_in_a_second(store, here, monkeypat
         with pytest.raises(StoreUnavailable) if now == 10.0 else nullcontext():
             here.tick(now)
     assert [10.0, 11.0, 21.0] == beats
+
+
+def test_an_interrupt_as_ticking_begins_keeps_no_later_work_from_it(store, monkeypatch):
+    """It passes on, and whoever comes next has the ticks begin, once."""
+    here, begun = Participant(store), []
+
+    def spawn(ticking):
+        ticking.close()
+        begun.append(ticking)
+        if len(begun) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(participant, "spawn", spawn)
+    with pytest.raises(KeyboardInterrupt):
+        here.watch()
+    here.watch()
+    here.watch()
+    assert 2 == len(begun)
 
 
 def test_a_program_that_begins_when_its_run_is_somebody_elses_logs_nothing(store):
