@@ -94,7 +94,7 @@ def _first_picture(store: Any, sweep_id: Any) -> float:
             {"type": "watch", "id": "w", "plot": "main", "metric": "loss", "x": "step", "width": 850, "show": "all"}
         )
         before = -1.0
-        while time.process_time() - before > 0.01:  # until it has nothing more to do
+        while time.process_time() - before > 0.05:  # until it only looks whether there is news
             before = time.process_time()
             time.sleep(1.0)
         return before - begun
