@@ -22,7 +22,7 @@ def front(costs: ArrayLike) -> NDArray[np.bool_]:
     rows = np.asarray(costs, float)
     best = np.ones(len(rows), bool)
     order = np.lexsort(rows.T[::-1])  # whoever dominates a row comes before it
-    if rows.ndim == 2 and rows.shape[1] == 2:
+    if rows.shape[1:] == (2,):
         best[order] = _stairs(*rows[order].T)
         return best
     for i in order:

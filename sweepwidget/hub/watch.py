@@ -36,7 +36,7 @@ class Watch:
         """Of the sweep, and of the last change that agents must hear of."""
         self._task: asyncio.Task[None] | None = None
         self._error: Exception | None = None
-        self._begun, self._moved, self._alarm = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._begun, self._moved, self._alarm = asyncio.Event(), _Pulse(), _Pulse()
         self._answer_at = 0.0
 
     @property
@@ -56,7 +56,7 @@ class Watch:
             while not (self._version != version if progress else self._urgent > version):
                 if now() >= until:
                     return self._version
-                await _set(self._moved if progress else self._alarm, until - now())
+                await (self._moved if progress else self._alarm).wait(until - now())
                 await self._look_on(timeout_s)
             self._answer_at = max(self._answer_at, now() - BURST_S) + 1 / ANSWERS_S
             await asyncio.sleep(min(self._answer_at, until) - now())
@@ -68,8 +68,8 @@ class Watch:
         """Answer all who wait."""
         self._error = StoreUnavailable("this hub is shutting down")
         self._begun.set()
-        self._moved = _pulse(self._moved)
-        self._alarm = _pulse(self._alarm)
+        self._moved.ring()
+        self._alarm.ring()
 
     async def _look_on(self, timeout_s: float) -> None:
         """Have somebody look, and the first look behind us."""
@@ -103,17 +103,17 @@ class Watch:
             self._error = error
         finally:
             self._begun.set()
-            self._moved = _pulse(self._moved)
-            self._alarm = _pulse(self._alarm)
+            self._moved.ring()
+            self._alarm.ring()
 
     def _tell(self, changes: Changes, first: bool) -> None:
         moved = changes.cursor.version != self._version
         self._version = changes.cursor.version
         if first or _urgent(changes):
             self._urgent = self._version
-            self._alarm = _pulse(self._alarm)
+            self._alarm.ring()
         if moved:
-            self._moved = _pulse(self._moved)
+            self._moved.ring()
         self._begun.set()
 
 
@@ -125,12 +125,21 @@ def _urgent(changes: Changes) -> bool:
     )
 
 
-def _pulse(event: asyncio.Event) -> asyncio.Event:
-    """Wake those who wait now; later ones wait for the next time, with the event that is returned. One that were cleared
-    would be missed by whoever is about to wait: up to Python 3.11 `wait_for` begins in the next round of the loop.
-    """
-    event.set()
-    return asyncio.Event()
+class _Pulse:
+    """Wakes those who wait now; later ones wait for the next time."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """With a new event for the next time: one that were cleared would be missed by whoever is about to wait, as up to
+        Python 3.11 `wait_for` begins in the next round of the loop.
+        """
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def wait(self, timeout_s: float) -> None:
+        await _set(self._event, timeout_s)
 
 
 async def _set(event: asyncio.Event, timeout_s: float) -> None:
