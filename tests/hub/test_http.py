@@ -495,7 +495,7 @@ def test_stopping_answers_those_who_wait(open_hub):
     body = encode_call("wait", {"sweep_id": "a", "version": version, "timeout_s": 20.0})
     waiting = threading.Thread(target=lambda: answers.append(caller.post("wait", body).status_code))
     waiting.start()
-    wait_for(lambda: hub.server._traffic.open)
+    wait_for(lambda: hub.server._traffic.calls._watches[SweepId("a")]._waiting)  # the call before has been answered
     begun = time.monotonic()
     hub.server.stop()
     waiting.join(10)
