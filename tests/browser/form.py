@@ -58,7 +58,7 @@ class Form:
         self.root.get_by_role("radiogroup", name=group).get_by_text(choice, exact=True).click()
 
     def preview(self, name: str) -> dict[str, Any]:
-        """What is drawn for a parameter, once it is that of the draft as it stands."""
+        """What is drawn for a parameter, once it is that of the parameter as it stands."""
         drawn = self.row(name).locator(".sw-preview:not(.sw-old) svg")
         drawn.wait_for()
         return dict(drawn.evaluate(PREVIEW))

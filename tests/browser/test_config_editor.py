@@ -239,9 +239,10 @@ def test_a_cell_reads_the_draft_as_it_is_edited(draft):
     lab.ask("dash.config = {**dash.config, 'run_cap': 7}")
     expect(form.root.get_by_label("runs", exact=True)).to_have_value("7")
     assert "0.5" == form.value("max of lr")
+    expect(form.standing).to_contain_text("7 runs")
     form.root.get_by_role("button", name="Undo", exact=True).click()
     assert "4" == form.value("runs")
-    form.preview("lr")
+    expect(form.standing).to_contain_text("4 runs")
     assert "4" == lab.ask("dash.config['run_cap']")
 
 
