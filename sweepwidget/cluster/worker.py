@@ -164,7 +164,8 @@ class Shift:
         self._here = participant(store)
         self._rules = evolve(job.rules, started_at=time.monotonic())
         self._leaving = threading.Event()
-        self._giving_back: threading.Thread | None = None
+        self._given_back: threading.Event | None = None
+        """Whether the run has been given back; None as long as nobody takes the worker away."""
         self.at_work: Run | None = None
 
     # -- for the loop -------------------------------------------------------------------------------------------
@@ -208,16 +209,18 @@ class Shift:
 
     def give_back_now(self, signum: int) -> None:
         """The run waits again at once, for another agent; the code that runs here is ended. Called by a signal's handler."""
-        if self._giving_back is not None:
+        if self._given_back is not None:
             return
+        self._given_back = threading.Event()
         self._go(Report("preempted", f"its worker was taken away ({signal.Signals(signum).name})"))
         # On another thread: this one may be in the midst of a transaction.
-        self._giving_back = threading.Thread(target=self._give_back, name="sweepwidget-preempted", daemon=True)
-        self._giving_back.start()
+        threading.Thread(
+            target=self._give_back, args=(self._given_back,), name="sweepwidget-preempted", daemon=True
+        ).start()
         if self.at_work is not None and self._job.function is not None:
             raise RunStopped("this worker is about to be taken away")
 
-    def _give_back(self) -> None:
+    def _give_back(self, given_back: threading.Event) -> None:
         run = self.at_work
         active = None if run is None else self._here.runs.get((run.id, run.attempt))
         with contextlib.suppress(Error):
@@ -226,17 +229,19 @@ class Shift:
                 active.flush()
         with contextlib.suppress(Error):
             self._store.leave(self._agent.id)
+        given_back.set()
         self._here.bell.ring()
 
     def given_back(self) -> None:
         """Wait until that is done: the run must not be closed before."""
-        if self._giving_back is not None:
-            self._giving_back.join(GIVE_BACK_S)
+        if self._given_back is not None:
+            self._given_back.wait(GIVE_BACK_S)
 
     def vanish(self) -> None:
         """The notebook's process is dead, and this worker was its child."""
+        self._given_back = threading.Event()
         self._go(Report("home"))
-        self._give_back()
+        self._give_back(self._given_back)
         os._exit(1)
 
 

@@ -581,6 +581,7 @@ SCRIPT = """
     import multiprocessing, sys, time
     from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
     import sweepwidget as wandb
+    from sweepwidget.store.sqlite import SqliteStore
 
     def train():
         with wandb.init() as run:
@@ -588,6 +589,12 @@ SCRIPT = """
                 run.log({"loss": 1.0})
                 time.sleep(0.01)
 
+    def leave_late(store, agent_id, leave=SqliteStore.leave):
+        time.sleep(0.5)
+        leave(store, agent_id)
+
+    if __name__ == "__mp_main__":  # in the workers; the run's code reaches its end meanwhile
+        SqliteStore.leave = leave_late
     if __name__ == "__main__":
         store = wandb.use_store("sweeps.db")
         pool = ThreadPoolExecutor(2) if sys.argv[1] == "threads" else ProcessPoolExecutor(
