@@ -450,8 +450,8 @@ export interface Commands {
 
   /** A draft: a dict, or YAML or JSON text. */
   validate: { draft: Config | string };
-  /** Without a sweep, the trait `config` is this draft from here on. */
-  preview: { draft: Config | string };
+  /** Without a sweep, the trait `config` is this draft from here on; unless Python's was set since it was `told` to the page. */
+  preview: { draft: Config | string; told: string };
   /** From the next run on; makes the sweep if there is none. A finished sweep that may have more runs goes on. */
   apply: { draft: Config | string };
   /** The configuration of `version` again, as a new version; null: of the version before. */

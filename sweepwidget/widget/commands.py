@@ -195,7 +195,7 @@ def _validate(desk: Desk, given: Mapping[str, Any]) -> Answer:
 
 def _preview(desk: Desk, given: Mapping[str, Any]) -> Answer:
     config = SweepConfig.parse(_draft(given))
-    desk.edited(config)
+    desk.edited(config, told=given.get("told", ""))
     with desk.feed.looking:
         return Answer(*drafts.preview(config, desk.feed.mirror))
 

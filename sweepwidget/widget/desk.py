@@ -97,9 +97,11 @@ class Desk:
         if not self.behind:
             self.say(Message({"type": "delta", "now": time.time(), "config": config}))
 
-    def edited(self, config: SweepConfig) -> None:
-        """The page has settled on this configuration; of a sweep, it is in force only when it is applied."""
-        if self.sweep_id is None:
+    def edited(self, config: SweepConfig, told: str) -> None:
+        """The page has settled on this configuration; of a sweep, it is in force only when it is applied. What Python has set
+        since the page was `told` is not taken back: the page is about to follow it.
+        """
+        if self.sweep_id is None and told == self._draft:
             self._tell(self._face.edited, config.to_dict())
 
     # -- saying -------------------------------------------------------------------------------------------------

@@ -26,6 +26,9 @@ def problems(config):
         return list(error.problems)
 """
 
+ATTACHED = "import time\nwhile not dash.sweep_id: time.sleep(0.02)"
+"""The page is told of a sweep before the traits are."""
+
 
 @pytest.fixture(scope="module")
 def bench(browser, server):
@@ -133,6 +136,7 @@ def test_method_metric_stopping_and_cap_are_set(draft):
     form.apply()
     form.open()
     form.says("As in force · version 1")
+    lab.ask(ATTACHED)
     config = ast.literal_eval(lab.ask("dash.config"))
     del config["parameters"]
     assert {
@@ -214,6 +218,7 @@ def test_form_yaml_python_and_cells_are_one(draft):
     form.open()
     form.says("As in force · version 1")
     config = {"method": "random", "parameters": {"depth": {"min": 1, "max": 9}}}
+    lab.ask(ATTACHED)
     assert [config, config] == ast.literal_eval(lab.ask("[dash.config, sw.Api().sweep(dash.sweep_id).config]"))
     lab.ask("dash.config = {**dash.config, 'parameters': {'depth': {'min': 1, 'max': 5}}}")
     form.says("As in force · version 2")

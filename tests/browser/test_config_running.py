@@ -153,6 +153,7 @@ def test_an_edit_of_one_value_leaves_the_types_of_the_others(edited):
     form.put("runs", "41")
     form.apply()
     form.says("As in force · version 2")
+    lab.ask("import time\nwhile dash.config['run_cap'] != 41: time.sleep(0.02)")
     asked = f"repr([{STORED}['parameters']['kind']['values'], {STORED}['run_cap'], dash.config['parameters']['kind']['values']])"
     assert "[[1.0, '1', True], 41, [1.0, '1', True]]" == ast.literal_eval(lab.ask(asked))
     form.put("Value 1 of kind", "1")

@@ -31,7 +31,7 @@ def test_a_failed_run_is_reproduced_mended_and_tried_again(notebook):
     drawer.get_by_role("button", name="Insert it below").click()
     drawer.get_by_text("Inserted below").wait_for()
     lab.start(2)
-    page.wait_for_function("jupyterapp.shell.currentWidget.content.widgets[2].model.outputs.length > 0")
+    page.wait_for_function("/^.[0-9]/.test(jupyterapp.shell.currentWidget.content.widgets[2].promptNode.textContent)")
     said = lab.outputs(2)[0]
     assert ("error", "ValueError") == (said["output_type"], said["ename"])
     assert "lr 0.3 is too large" in said["evalue"] or "lr 0.4 is too large" in said["evalue"]

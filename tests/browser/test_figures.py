@@ -179,7 +179,13 @@ def test_a_figure_is_saved_as_a_picture(lab):
 def test_a_config_is_copied_as_python(lab):
     """From the best run's card: a dict that Python reads."""
     lab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    lab.page.get_by_test_id("sw-best").get_by_role("button", name="Copy config").click()
-    lab.page.get_by_test_id("sw-best").get_by_role("button", name="Copied").wait_for()
+    copy = lab.page.get_by_test_id("sw-best").get_by_role("button", name="Copy config").element_handle()
+    lab.page.evaluate(
+        """button => { globalThis.said = new Promise(done => new MutationObserver(
+            () => button.title === "Copied" && done(button.title)).observe(button, {attributes: true})); }""",
+        copy,
+    )
+    copy.click()
+    assert "Copied" == lab.page.evaluate("said")
     copied = ast.literal_eval(lab.page.evaluate("navigator.clipboard.readText()"))
     assert copied == ast.literal_eval(lab.ask("dict(dash.best['config'])"))

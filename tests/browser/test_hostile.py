@@ -140,6 +140,7 @@ def test_a_log_has_its_colours_and_nothing_else(lab):
     page = lab.page
     for n, said in ((30, "red link"), (31, "writtenbell")):
         page.get_by_role("textbox", name="Filter").fill(f"i = {n}")
+        expect(page.get_by_test_id("sw-run-row")).to_have_count(1)
         page.get_by_test_id("sw-run-row").first.locator("th").click()
         page.get_by_test_id("sw-drawer").get_by_test_id("sw-tab-output").click()
         expect(page.get_by_test_id("sw-drawer").locator("pre")).to_contain_text(said)

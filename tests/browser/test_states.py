@@ -29,7 +29,7 @@ def train():
         for step in range(40):
             run.log({"loss": math.exp(-step * run.config.lr) + abs(run.config.lr - 0.1) + 0.01, "epoch": step})
             if hold and step == 25:
-                go.wait(120)
+                go.wait(600)
 def new(**more):
     return sw.sweep({
         "name": "digits", "method": "random", "seed": 1, "run_cap": 60, "metric": {"name": "loss", "goal": "minimize"},

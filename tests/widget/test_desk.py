@@ -732,6 +732,16 @@ def test_a_draft_without_a_sweep_is_told_as_it_is_edited(page, sweep_id):
     assert (1, 0) == (len(draft.drafts), len(of_a_sweep.drafts))
 
 
+def test_what_python_sets_is_not_taken_back_by_an_edit_on_its_way(page):
+    """The page had not heard of it; what it edits of the new one counts."""
+    front = page()
+    front.desk.redraft('{"method": "random"}')
+    front.answer("preview", draft="method: grid\nparameters: {a: {values: [1]}}\n", told="")
+    assert [] == front.drafts
+    front.answer("preview", draft="method: grid\nparameters: {a: {values: [2]}}\n", told='{"method": "random"}')
+    assert [[2]] == [draft["parameters"]["a"]["values"] for draft in front.drafts]
+
+
 def test_a_draft_is_previewed(page, sweep_id):
     """200 draws from the real sampler, what finished runs had, the best run's value, how many runs and how long."""
     hands = Hands(sweep_id)

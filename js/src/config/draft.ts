@@ -262,7 +262,8 @@ export class Draft {
   async #draw(doc: Exact): Promise<void> {
     if (this.settled.peek() !== doc) return;
     try {
-      const { value, buffer } = await this.connection.command("preview", { draft: toText(doc) }).result;
+      const told = this.connection.state.configText.peek();
+      const { value, buffer } = await this.connection.command("preview", { draft: toText(doc), told }).result;
       this.drawn.value = { doc, preview: value, buffer };
     } catch {
       // No picture, then: what is wrong with the draft was said before.
