@@ -694,6 +694,42 @@ def test_dask_goes_on_without_its_client(engine, hire, tmp_path):
     assert {"finished": 4} == states(sweep_id)
 
 
+@pytest.mark.parametrize("engine", ["dask"], indirect=True)
+def test_dask_leaves_no_loop_behind_another_while_a_worker_is_free(engine, tmp_path):
+    """However short earlier ones were: it must not expect that the one at work ends soon."""
+    _, client = engine
+    loops = engine_for(client)
+
+    def loop(payload):
+        import os
+        import time
+
+        gate = payload.decode()
+        open(f"{gate}.{os.getpid()}", "w").close()
+        while not os.path.exists(gate):
+            time.sleep(0.01)
+
+    def at(gate):
+        return len(list(tmp_path.glob(f"{gate}.*")))
+
+    (tmp_path / "open").touch()
+    for _ in range(20):
+        loops.submit(loop, bytes(tmp_path / "open")).result(30)
+    busy, _ = client.scheduler_info()["workers"]
+    held = client.submit(lambda gate: loop(gate), bytes(tmp_path / "held"), workers=[busy], pure=False)
+    wait_for(lambda: at("held") == 1)
+    futures = [loops.submit(loop, bytes(tmp_path / "long")) for _ in range(2)]
+    try:
+        wait_for(lambda: sum(map(len, client.processing().values())) == 3)
+        (tmp_path / "held").touch()
+        wait_for(lambda: at("long") == 2)
+    finally:
+        (tmp_path / "held").touch()
+        (tmp_path / "long").touch()
+        for future in [held, *futures]:
+            future.result(30)
+
+
 def test_dask_clusters_grow_and_shrink_with_the_sweep(hire, tmp_path):
     """An adaptive cluster gets workers for waiting loops, and gives them back when the loops have gone home."""
     distributed = pytest.importorskip("distributed")

@@ -5,6 +5,7 @@ Both go on with loops when this process has gone, and give them to whoever asks 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -55,7 +56,9 @@ class DaskEngine:
             raise UsageError(
                 "the Dask client of these agents was closed: those at work go on without it; call agent() with a new client"
             )
-        theirs = self._client.submit(loop, payload, pure=False)
+        # A name of its own, so that no earlier loop says how long it will take: behind one that it believes to end soon Dask
+        # leaves another waiting while a worker is idle.
+        theirs = self._client.submit(loop, payload, key=f"sweepwidget_{secrets.token_hex(8)}")
         fire_and_forget(theirs)  # goes on when this client has gone
         future = chained(theirs)
         self._theirs[future] = theirs
