@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class Board:
         )
         return self.picture()
 
-    def caption(self, text: str) -> Locator:
+    def caption(self, text: str | re.Pattern[str]) -> Locator:
         """Wait until the plot's caption says this."""
         found = self.part("curves").locator(".sw-caption", has_text=text)
         found.wait_for()

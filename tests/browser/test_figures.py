@@ -182,7 +182,7 @@ def test_a_config_is_copied_as_python(lab):
     copy = lab.page.get_by_test_id("sw-best").get_by_role("button", name="Copy config").element_handle()
     lab.page.evaluate(
         """button => { globalThis.said = new Promise(done => new MutationObserver(
-            () => button.title === "Copied" && done(button.title)).observe(button, {attributes: true})); }""",
+            () => button.ariaLabel === "Copied" && done(button.ariaLabel)).observe(button, {attributes: true})); }""",
         copy,
     )
     copy.click()

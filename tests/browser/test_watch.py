@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from browser.board import Board, runs_of
 from browser.cells import AGENT, DASHBOARD, FAULTY, QUICK, TRAIN, sweep
@@ -34,13 +35,13 @@ def test_curves_are_drawn_while_runs_log(notebook):
     lab.start_all()
     board = Board(lab)
     curves = board.part("curves")
-    board.caption("2 running")
+    board.caption(re.compile(r"\b[2-9] curves · 2 running"))
     board.redrawn(board.redrawn(""))
 
     curves.get_by_label("log y").check()
     linear = board.redrawn("")
     curves.get_by_label("log x").check()
-    board.caption("points ≤ 0 hidden on the log axis")
+    board.caption(re.compile(r"\b([2-9]) curves · .* · \1 points ≤ 0 hidden on the log axis"))
     board.redrawn(linear)
     curves.get_by_label("log x").uncheck()
     curves.get_by_label("metric").select_option("minus")
@@ -68,7 +69,7 @@ def test_curves_are_drawn_while_runs_log(notebook):
     curves.get_by_label("top", exact=True).select_option("3")
 
     agent = board.agents(2).first
-    agent.filter(has_text=re.compile(r"A1 thread\s*run \d")).wait_for()
+    until(lambda: re.search(r"A1 thread\s+run \d", agent.inner_text()))
     agent.get_by_text("st/s").wait_for()
     agent.get_by_text("%").wait_for()
     agent.locator(".sw-heard").wait_for()
